@@ -1,0 +1,36 @@
+"""What a user can choose from. Free of heavy imports, because ``--help`` needs it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+DEFAULT_MODEL = "compact-1"
+
+
+class Metric(StrEnum):
+    """Distances between templates. Smaller is more alike for each of them."""
+
+    COSINE = "cosine"
+    EUCLIDEAN = "euclidean"
+    SQUARED_EUCLIDEAN = "squared-euclidean"
+    MANHATTAN = "manhattan"
+    PEARSON = "pearson"
+
+
+class FaceChoice(StrEnum):
+    """Which face of a picture with several is used."""
+
+    LARGEST = "largest"
+    CENTER = "center"
+    BEST = "best"
+    ALL = "all"
+    ONLY = "only"
+
+
+class Device(StrEnum):
+    """Where the networks run; ``auto`` takes a GPU if there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"

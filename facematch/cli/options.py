@@ -1,0 +1,89 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facematch.choices import Device, FaceChoice, Metric
+from facematch.errors import UsageError
+
+DEFAULT_GALLERY = Path("faces.h5")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr; errors stay.")
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
+Model = Annotated[
+    str, typer.Option("--model", help="Model name, or the folder of a bundle.", metavar="NAME")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse faces below the quality thresholds.")
+]
+GalleryOption = Annotated[
+    Path, typer.Option("--gallery", "-g", help="The gallery file.", metavar="FILE")
+]
+Photographs = Annotated[
+    list[str], typer.Argument(help="Photographs or folders; - reads paths from stdin.")
+]
+Face = Annotated[FaceChoice, typer.Option("--face", help="Which face of a photograph is used.")]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        help="Take the threshold from this file [default: ./calibration.json if it exists, "
+        "else the model's own].",
+        metavar="FILE",
+    ),
+]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", help="Accept distances up to this number.")
+]
+MetricOption = Annotated[
+    Metric | None, typer.Option("--metric", help="Distance, with --threshold.")
+]
+MinFace = Annotated[
+    int, typer.Option("--min-face", help="Smallest face to look for, in pixels.", min=12)
+]
+
+
+def note(message: str, quiet: bool) -> None:
+    """Says something to the person at the terminal, on stderr."""
+    if not quiet:
+        print(message, file=sys.stderr)
+
+
+def given_paths(arguments: Sequence[str]) -> list[Path]:
+    """The arguments as paths, with ``-`` replaced by the lines of stdin.
+
+    Raises:
+        UsageError: stdin gave no path.
+    """
+    paths: list[Path] = []
+    for argument in arguments:
+        if argument == "-":
+            paths += [Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip()]
+        else:
+            paths.append(Path(argument))
+    if not paths:
+        raise UsageError("no paths on stdin")
+    return paths
+
+
+def one_face(choice: FaceChoice, command: str) -> FaceChoice:
+    """Refuses ``--face all`` where one face has to stand for the photograph.
+
+    Raises:
+        UsageError: it was asked for.
+    """
+    if choice is FaceChoice.ALL:
+        raise UsageError(
+            f"{command} uses one face of a photograph: --face all cannot be used, only "
+            "largest, center, best and only"
+        )
+    return choice

@@ -1,0 +1,126 @@
+"""JSON forms, and the few ways in which text is laid out.
+
+Every JSON document carries ``schema_version``; a key is never removed or changed in meaning
+within a version. ``docs`` of the forms: README, "JSON".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from facematch.choices import FaceChoice
+
+if TYPE_CHECKING:
+    from facematch.calibration.choice import DecisionThreshold
+    from facematch.pipeline import AnalyzedFace, AnalyzedPhotograph, Failure
+    from facematch.types import PassedOver, Quality
+
+SCHEMA_VERSION = 1
+SHOWN_FAILURES = 20
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """One JSON document on one line of stdout, at once (a reader may be waiting)."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def versioned(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, **document}
+
+
+def face_json(face: AnalyzedFace) -> dict[str, Any]:
+    """A chosen face: where, how certain, how good."""
+    return {
+        "index": face.index,
+        "box_xyxy": [round(float(v), 2) for v in face.face.box_xyxy],
+        "landmarks_xy": [[round(float(v), 2) for v in point] for point in face.face.landmarks_xy],
+        "score": round(face.face.score, 5),
+        "quality": quality_json(face.quality),
+    }
+
+
+def quality_json(quality: Quality) -> dict[str, Any]:
+    return {
+        key: list(value) if isinstance(value, tuple) else round(value, 4)
+        for key, value in asdict(quality).items()
+    }
+
+
+def photograph_json(photograph: AnalyzedPhotograph) -> dict[str, Any]:
+    return {
+        "path": photograph.path,
+        "sha256": photograph.sha256,
+        "width": photograph.size_wh[0],
+        "height": photograph.size_wh[1],
+        "faces_detected": photograph.detected,
+        "face_choice": photograph.choice.value,
+        "passed_over": passed_over_json(photograph.passed_over),
+    }
+
+
+def passed_over_json(passed_over: Sequence[PassedOver]) -> list[dict[str, Any]]:
+    return [asdict(other) for other in passed_over]
+
+
+def failures_json(failed: Sequence[Failure]) -> list[dict[str, Any]]:
+    return [asdict(failure) for failure in failed]
+
+
+def decision_json(decision: DecisionThreshold) -> dict[str, Any]:
+    calibration = decision.calibration
+    return {
+        "threshold": decision.threshold,
+        "metric": decision.metric.value,
+        "threshold_origin": decision.origin,
+        "threshold_rule": None if calibration is None else str(calibration.rule),
+        "threshold_fmr": None if calibration is None else calibration.fmr,
+        "threshold_fnmr": None if calibration is None else calibration.fnmr,
+    }
+
+
+def describe_decision(decision: DecisionThreshold) -> str:
+    """Where the threshold comes from and what it promises, in one line."""
+    text = f"threshold {decision.threshold:.4f} ({decision.metric}) from {decision.origin}"
+    calibration = decision.calibration
+    if calibration is None:
+        return f"{text}: no error rates are known for it"
+    return (
+        f"{text}: FMR {percent(calibration.fmr)}, FNMR {percent(calibration.fnmr)} on "
+        f"{calibration.n_impostor} impostor and {calibration.n_genuine} genuine pairs"
+    )
+
+
+def describe_face(photograph: AnalyzedPhotograph, face: AnalyzedFace) -> list[str]:
+    """Which face was taken and why the others were not, as lines."""
+    width, height = face.face.size_wh
+    left, top = (float(v) for v in face.face.box_xyxy[:2])
+    where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
+    if photograph.detected == 1:
+        lines = [f"the only face, {where}"]
+    else:
+        rule = "every face" if photograph.choice is FaceChoice.ALL else f"{photograph.choice} face"
+        lines = [f"face {face.index + 1} of {photograph.detected} ({rule}), {where}"]
+    lines += [f"  not face {other.index + 1}: {other.reason}" for other in photograph.passed_over]
+    lines += [f"  quality: {warning}" for warning in face.quality.warnings]
+    return lines
+
+
+def print_failures(failed: Sequence[Failure], what: str) -> None:
+    """Lists failures on stderr, the first ones in full."""
+    if not failed:
+        return
+    print(f"{len(failed)} {what}:", file=sys.stderr)
+    for failure in failed[:SHOWN_FAILURES]:
+        print(f"  {failure.reason}", file=sys.stderr)
+    if len(failed) > SHOWN_FAILURES:
+        rest = len(failed) - SHOWN_FAILURES
+        print(f"  … and {rest} more (--json lists all)", file=sys.stderr)
+
+
+def percent(rate: float) -> str:
+    """A rate as per cent with as many digits as it needs."""
+    return f"{100 * rate:.3g} %"

@@ -1,0 +1,67 @@
+"""A progress bar on stderr for anything over a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+SHOWN_AFTER_S = 1.0
+
+
+class Progress:
+    """Context manager whose instance is the ``progress(done, total)`` port of a workflow.
+
+    Nothing is shown, and rich is not imported, before a second has passed, when stderr is
+    not a terminal, or when ``quiet``.
+    """
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self._what = what
+        self._wanted = not quiet and sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self._wanted:
+            return
+        if self._bar is None:
+            if time.monotonic() - self._started < SHOWN_AFTER_S:
+                return
+            self._open(total)
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _open(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(self._what, total=total)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()

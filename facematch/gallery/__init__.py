@@ -1,0 +1,29 @@
+"""The gallery: one HDF5 file of references and their templates, and search over it."""
+
+from facematch.gallery.exchange import (
+    TemplateSet,
+    export_csv,
+    export_gallery,
+    import_templates,
+    write_templates,
+)
+from facematch.gallery.integrity import IntegrityReport
+from facematch.gallery.names import normalize_subject
+from facematch.gallery.reader import Gallery, SubjectSummary
+from facematch.gallery.search import SearchResult, search
+from facematch.gallery.writer import GalleryWriter
+
+__all__ = [
+    "Gallery",
+    "GalleryWriter",
+    "IntegrityReport",
+    "SearchResult",
+    "SubjectSummary",
+    "TemplateSet",
+    "export_csv",
+    "export_gallery",
+    "import_templates",
+    "normalize_subject",
+    "search",
+    "write_templates",
+]

@@ -1,0 +1,72 @@
+"""One writer per gallery, across processes.
+
+The lock is the operating system's (flock, through ``filelock``), so that of a dead process
+is gone with it. It lies on ``<name>.lock`` beside the gallery and not on the gallery itself,
+which is replaced by each commit. Who holds it stands in ``.<name>.owner``, since some
+versions of ``filelock`` truncate the lock file when another process merely tries.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from facematch.errors import GalleryLockedError, OutputError
+
+_OWNER = re.compile(r"(\d{1,10}) ([\w.-]{1,255})")
+
+
+class WriterLock:
+    """Holds the lock from construction until :meth:`release`.
+
+    Args:
+        path: the gallery.
+        timeout_s: how long to wait for another writer.
+
+    Raises:
+        GalleryLockedError: another writer held the lock all that time.
+        OutputError: the lock file cannot be made.
+    """
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self._owner = path.with_name(f".{path.name}.owner")
+        self._lock = FileLock(str(path.with_name(f"{path.name}.lock")), thread_local=False)
+        try:
+            self._lock.acquire(timeout=timeout_s)
+        except Timeout as exc:
+            raise GalleryLockedError(
+                f"{path} is being written by {self._holder()}; try again when it has finished"
+            ) from exc
+        except OSError as exc:
+            raise OutputError(
+                f"cannot lock {path} for writing: {exc.strerror or exc}; "
+                "check that the folder exists and may be written to"
+            ) from exc
+        # The record is for messages only: the lock holds without it, on a full disk too.
+        with suppress(OSError):
+            self._owner.write_text(f"{os.getpid()} {socket.gethostname()}", "utf-8")
+
+    @property
+    def held(self) -> bool:
+        return bool(self._lock.is_locked)
+
+    def release(self) -> None:
+        """Let the next writer in. May be called again."""
+        if self.held:
+            with suppress(OSError):
+                self._owner.unlink(missing_ok=True)
+            self._lock.release()
+
+    def _holder(self) -> str:
+        try:
+            found = _OWNER.fullmatch(self._owner.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError):
+            found = None
+        if found is None:
+            return "another process"
+        return f"process {found[1]} on {found[2]}"

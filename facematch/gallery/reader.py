@@ -1,0 +1,300 @@
+"""Reading a gallery: open, look up, search. Nothing is copied that is not asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from facematch.errors import (
+    EmptyGalleryError,
+    GalleryCorruptError,
+    GalleryError,
+    GalleryFormatError,
+    GalleryModelMismatchError,
+    GalleryNotFoundError,
+    UnknownSubjectError,
+)
+from facematch.gallery.format import DIGEST_BYTES
+from facematch.gallery.integrity import IntegrityReport, check_integrity
+from facematch.gallery.names import has_forbidden, normalize_subject, suggestions
+from facematch.gallery.opening import open_columns
+from facematch.gallery.quality import quality_from
+from facematch.gallery.search import Int32Array, UnsoundTemplateError, search
+from facematch.gallery.stored import Stored, StoredText
+from facematch.gallery.structure import GalleryInfo
+from facematch.types import (
+    Candidate,
+    Float32Array,
+    Int64Array,
+    Metric,
+    ModelIdentity,
+    Reference,
+    UInt8Array,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectSummary:
+    """A subject and the number of its references."""
+
+    subject: str
+    references: int
+
+
+class Gallery:
+    """An open gallery, as it was when it was opened.
+
+    Commits of a writer replace the file; an open gallery keeps reading the one it opened.
+    Opening checks the seal, the structure and the model; columns are checked against their
+    checksums when they are first used. The templates as a whole are checked by
+    :meth:`verify` alone; a search checks those that it reports.
+
+    Attributes:
+        path: as given.
+        info: the root attributes.
+    """
+
+    def __init__(self, path: Path, info: GalleryInfo, columns: dict[str, Stored]) -> None:
+        self.path = path
+        self.info = info
+        self._columns = columns
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], identity: ModelIdentity | None = None) -> Gallery:
+        """Map a gallery file.
+
+        Args:
+            path: the file.
+            identity: the model that will be used; None where no template is compared.
+
+        Raises:
+            GalleryNotFoundError: there is no such file.
+            GalleryFormatError: it is not a gallery, or of a newer version.
+            GalleryCorruptError: it is truncated or its seal does not hold.
+            GalleryModelMismatchError: its templates are of another model.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise GalleryNotFoundError(
+                f"there is no gallery {path}; make one with `facematch enroll` first"
+            )
+        if not path.is_file():
+            raise GalleryFormatError(f"{path} is not a file; give the path of a gallery file")
+        try:
+            with path.open("rb") as file:
+                info, columns = open_columns(file, path)
+        except OSError as exc:
+            raise GalleryError(
+                f"cannot read {path}: {exc.strerror or exc}; check that you may read it"
+            ) from exc
+        if identity is not None:
+            _same_model(path, info.identity, identity)
+        return cls(path, info, columns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Arrays taken from the gallery before stay valid."""
+        self._columns = {}
+        for name in ("subject_index", "subject_names", "_rows_by_name", "_crop_rows"):
+            self.__dict__.pop(name, None)
+
+    def __len__(self) -> int:
+        """Number of references."""
+        return len(self.column("templates"))
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The model that made the templates."""
+        return self.info.identity
+
+    @property
+    def templates(self) -> Float32Array:
+        """float32 (n, d), unit norm, read-only, mapped from disk and not checked."""
+        return self.column("templates").array
+
+    @cached_property
+    def subject_index(self) -> Int32Array:
+        """int32 (n,): for each reference, the row of its subject in ``subject_names``."""
+        stored = self.column("references/subject")
+        index: Int32Array = stored.checked
+        if len(index) > 0 and (index.min() < 0 or index.max() >= self.subject_count):
+            raise stored.corrupt("a reference belongs to a subject that does not exist")
+        return index
+
+    @property
+    def subject_count(self) -> int:
+        return len(self.text("subjects/name"))
+
+    @cached_property
+    def subject_names(self) -> tuple[str, ...]:
+        """All subjects in order of first enrolment."""
+        names = tuple(self.text("subjects/name").all())
+        if has_forbidden("".join(names)):
+            raise self.column("subjects/name/utf8").corrupt("it holds unsafe subject names")
+        return names
+
+    def subject_name(self, subject: int) -> str:
+        """The name in one row, without reading the others."""
+        name = self.text("subjects/name")[subject]
+        if has_forbidden(name):
+            raise self.column("subjects/name/utf8").corrupt("it holds unsafe subject names")
+        return name
+
+    def subjects(self) -> tuple[SubjectSummary, ...]:
+        """All subjects with their numbers of references, in order of first enrolment."""
+        counts = np.bincount(self.subject_index, minlength=self.subject_count)
+        names = self.subject_names
+        return tuple(SubjectSummary(n, int(c)) for n, c in zip(names, counts, strict=True))
+
+    def subject_rows(self, name: str) -> Int64Array:
+        """Rows of a subject's references, rising.
+
+        Raises:
+            UnknownSubjectError: there is none of that name; the message has similar ones.
+        """
+        return np.flatnonzero(self.subject_index == self.find_subject(name)).astype(np.int64)
+
+    def find_subject(self, name: str) -> int:
+        """Row of a subject in ``subject_names``.
+
+        Raises:
+            UnknownSubjectError: there is none of that name; the message has similar ones.
+        """
+        row = self._rows_by_name.get(normalize_subject(name))
+        if row is None:
+            raise unknown_subject(self.path, name, self.subject_names)
+        return row
+
+    def reference(self, row: int) -> Reference:
+        """What is stored of one reference beside its template.
+
+        Raises:
+            IndexError: there is no such row.
+            GalleryCorruptError: it is not what was written.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of a gallery with {len(self)} references")
+        measured = self.column("references/quality").rows(row, row + 1)[0]
+        return Reference(
+            subject=self.subject_name(int(self.subject_index[row])),
+            source_path=self.text("references/source_path")[row],
+            source_sha256=self.column("references/source_sha256")
+            .rows(row, row + 1)
+            .tobytes()
+            .hex(),
+            box_xyxy=self.column("references/box_xyxy").rows(row, row + 1)[0].copy(),
+            quality=quality_from(measured, self.text("references/warnings")[row]),
+            enrolled_at=float(self.column("references/enrolled_at").rows(row, row + 1)[0]),
+            crop_rgb=self._crop(row),
+        )
+
+    def source_hashes(self) -> frozenset[str]:
+        """Hexadecimal SHA-256 of every photograph that a reference comes from."""
+        digits = self.column("references/source_sha256").checked.tobytes().hex()
+        width = 2 * DIGEST_BYTES
+        return frozenset(digits[i : i + width] for i in range(0, len(digits), width))
+
+    def search(self, probes: Float32Array, top: int, metric: Metric) -> list[tuple[Candidate, ...]]:
+        """The nearest subjects of each probe, each by its nearest reference.
+
+        Args:
+            probes: float32 (p, d), unit norm.
+            top: at most this many subjects per probe, at least 1.
+            metric: which distance.
+
+        Returns:
+            Per probe, candidates by rising distance; equal ones in order of first enrolment.
+
+        Raises:
+            EmptyGalleryError: there is nothing to compare with.
+            GalleryCorruptError: a template is not finite or not of unit norm.
+        """
+        if len(self) == 0:
+            raise EmptyGalleryError(
+                f"{self.path} holds no templates; enroll somebody with `facematch enroll` first"
+            )
+        templates = self.column("templates")
+        try:
+            result = search(templates.array, self.subject_index, probes, top=top, metric=metric)
+        except UnsoundTemplateError as exc:
+            raise GalleryCorruptError(
+                f"{self.path} is damaged: template {exc.row}, of subject "
+                f"{self.subject_name(int(self.subject_index[exc.row]))!r}, is {exc.problem}; "
+                "run `facematch gallery verify`"
+            ) from exc
+        for row in np.unique(result.rows).tolist():
+            templates.rows(row, row + 1)
+        return [
+            tuple(
+                Candidate(self.subject_name(subject), distance, row)
+                for subject, distance, row in zip(s.tolist(), d.tolist(), r.tolist(), strict=True)
+            )
+            for s, d, r in zip(result.subjects, result.distances, result.rows, strict=True)
+        ]
+
+    def verify(self) -> IntegrityReport:
+        """Check everything that is stored; see :func:`check_integrity`."""
+        return check_integrity(self)
+
+    def column(self, name: str) -> Stored:
+        """A dataset of the layout, for the gallery package."""
+        if len(self._columns) == 0:
+            raise ValueError(f"the gallery {self.path} has been closed")
+        return self._columns[name]
+
+    def text(self, name: str) -> StoredText:
+        """A column of strings of the layout, for the gallery package."""
+        return StoredText(self.column(f"{name}/offsets"), self.column(f"{name}/utf8"))
+
+    @cached_property
+    def _rows_by_name(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.subject_names)}
+
+    @cached_property
+    def _crop_rows(self) -> Int64Array:
+        rows: Int64Array = self.column("crops/row").checked
+        return rows
+
+    def _crop(self, row: int) -> UInt8Array | None:
+        at = int(np.searchsorted(self._crop_rows, row))
+        if at == len(self._crop_rows) or self._crop_rows[at] != row:
+            return None
+        crop: UInt8Array = self.column("crops/rgb").rows(at, at + 1)[0].copy()
+        return crop
+
+
+def unknown_subject(path: Path, name: str, names: Collection[str]) -> UnknownSubjectError:
+    """The error for a name that no subject has, with those that resemble it."""
+    similar = suggestions(name, names)
+    hint = (
+        f"did you mean {' or '.join(repr(n) for n in similar)}?"
+        if similar
+        else "`facematch gallery list` shows all"
+    )
+    return UnknownSubjectError(f"{path} has no subject {name!r}; {hint}")
+
+
+def _same_model(path: Path, stored: ModelIdentity, used: ModelIdentity) -> None:
+    if (stored.fingerprint, stored.embedding_size) != (used.fingerprint, used.embedding_size):
+        raise GalleryModelMismatchError(
+            f"{path} holds templates of model {stored.name} ({stored.fingerprint[:12]}), not of "
+            f"{used.name} ({used.fingerprint[:12]}); use --model {stored.name}, or enroll again "
+            f"into a new gallery with {used.name}"
+        )

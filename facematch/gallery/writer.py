@@ -1,0 +1,368 @@
+"""Changing a gallery: one writer at a time, and every change whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from facematch import __version__
+from facematch.errors import GalleryNotFoundError, OutputError, UsageError
+from facematch.gallery.atomic import remove_stale, replacing
+from facematch.gallery.contents import (
+    Content,
+    fresh,
+    merged,
+    merged_crops,
+    merged_text,
+    reference_columns,
+    write_contents,
+)
+from facematch.gallery.format import CROP_SHAPE, SHA256_HEX, UNIT_NORM_TOLERANCE
+from facematch.gallery.locking import WriterLock
+from facematch.gallery.names import normalize_subject
+from facematch.gallery.quality import joined_warnings
+from facematch.gallery.reader import Gallery, unknown_subject
+from facematch.gallery.stored import TEXT_ERRORS
+from facematch.gallery.structure import GalleryInfo
+from facematch.types import BoolArray, Float32Array, ModelIdentity, Reference
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Addition:
+    """A reference to be appended; ``subject`` is a row of the writer's table of names."""
+
+    subject: int
+    reference: Reference
+    template: Float32Array
+
+
+class GalleryWriter:
+    """A gallery opened for changes, under a lock that other writers respect.
+
+    Changes gather in memory until :meth:`commit`; what was not committed when the writer is
+    closed is dropped. Rows are those of the gallery as of opening or of the last commit;
+    removals do not shift them before the next one. Readers are never disturbed.
+    """
+
+    _additions: list[_Addition]
+
+    def __init__(
+        self, path: Path, lock: WriterLock, base: Gallery | None, identity: ModelIdentity
+    ) -> None:
+        self.path = path
+        self.identity = identity
+        self._lock = lock
+        self._load(base)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        identity: ModelIdentity | None = None,
+        *,
+        create: bool = True,
+        lock_timeout_s: float = 0,
+    ) -> GalleryWriter:
+        """Lock a gallery and read what it holds.
+
+        Args:
+            path: the file; a symbolic link is followed.
+            identity: the model of the templates to add; None to change existing ones only.
+            create: whether a missing file is made (by the first commit).
+            lock_timeout_s: how long to wait for another writer.
+
+        Raises:
+            GalleryLockedError: another writer is at work; the message says which.
+            GalleryNotFoundError: there is no such file, and it is not to be made.
+            GalleryFormatError: it is not a gallery.
+            GalleryCorruptError: it is damaged.
+            GalleryModelMismatchError: its templates are of another model.
+            OutputError: the folder cannot be written to.
+        """
+        path = Path(os.path.realpath(path))
+        if not path.exists() and (identity is None or not create):
+            raise GalleryNotFoundError(
+                f"there is no gallery {path}; make one with `facematch enroll` first"
+            )
+        lock = WriterLock(path, lock_timeout_s)
+        try:
+            _tidy(path)
+            base = None
+            if identity is None or path.exists():
+                base = Gallery.open(path, identity)
+                identity = base.identity
+            return cls(path, lock, base, identity)
+        except BaseException:
+            lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what was not committed and let the next writer in."""
+        self._load(None)
+        self._lock.release()
+
+    def __len__(self) -> int:
+        """Number of references, as a commit would leave it."""
+        return int(self._keep.sum()) + len(self._additions)
+
+    def source_hashes(self) -> frozenset[str]:
+        """Hexadecimal SHA-256 of every photograph, as a commit would leave it."""
+        added = (a.reference.source_sha256 for a in self._additions)
+        if self._base is None:
+            return frozenset(added)
+        stored = self._base.column("references/source_sha256").checked
+        return frozenset(row.tobytes().hex() for row in stored[self._keep]).union(added)
+
+    def subject_by_source(self) -> dict[str, str]:
+        """Subject of every photograph by its hexadecimal SHA-256, as a commit would leave it."""
+        owners: dict[str, str] = {}
+        if self._base is not None:
+            stored = self._base.column("references/source_sha256").checked
+            for row in np.flatnonzero(self._keep).tolist():
+                owners[stored[row].tobytes().hex()] = self._names[int(self._subject[row])]
+        for addition in self._additions:
+            owners[addition.reference.source_sha256.lower()] = self._names[addition.subject]
+        return owners
+
+    @property
+    def subject_count(self) -> int:
+        """Number of subjects, as a commit would leave it."""
+        return len(self._rows)
+
+    def add(self, references: Sequence[Reference], templates: Float32Array) -> None:
+        """Append references. Subjects that are new are made.
+
+        Args:
+            references: m of them.
+            templates: float32 (m, d), unit norm.
+
+        Raises:
+            UsageError: a subject name is not allowed.
+            ValueError: the arrays are not what they should be. Nothing was added.
+        """
+        _check_templates(templates, len(references), self.identity.embedding_size)
+        for reference in references:
+            _check_reference(reference)
+        names = [normalize_subject(reference.subject) for reference in references]
+        copied = np.array(templates, "<f4")
+        self._additions += [
+            _Addition(self._find_or_make(name), reference, template)
+            for name, reference, template in zip(names, references, copied, strict=True)
+        ]
+
+    def remove_subject(self, name: str) -> int:
+        """Remove a subject with all references; returns how many.
+
+        Raises:
+            UnknownSubjectError: there is none of that name.
+        """
+        before = len(self)
+        subject = self._find(name)
+        self._keep &= self._subject != subject
+        self._additions = [a for a in self._additions if a.subject != subject]
+        self._forget(subject)
+        return before - len(self)
+
+    def remove_reference(self, row: int) -> None:
+        """Remove one reference, and its subject with the last one.
+
+        Raises:
+            UsageError: there is no such row, or it has been removed already.
+        """
+        if not 0 <= row < len(self._keep) or not self._keep[row]:
+            raise UsageError(
+                f"{self.path} has no reference in row {row} of {len(self._keep)}; "
+                "`facematch gallery show` lists the rows"
+            )
+        self._keep[row] = False
+        subject = int(self._subject[row])
+        added = any(a.subject == subject for a in self._additions)
+        if not added and not np.any(self._subject[self._keep] == subject):
+            self._forget(subject)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a subject another name.
+
+        Raises:
+            UnknownSubjectError: there is no subject ``old``.
+            UsageError: ``new`` is not allowed, or is the name of another subject.
+        """
+        subject = self._find(old)
+        new = normalize_subject(new)
+        if self._rows.get(new, subject) != subject:
+            raise UsageError(
+                f"{self.path} has a subject {new!r} already; "
+                "use `facematch gallery merge` if they are the same person"
+            )
+        del self._rows[self._names[subject]]
+        self._names[subject] = new
+        self._rows[new] = subject
+
+    def merge(self, sources: Sequence[str], into: str) -> int:
+        """Give the references of some subjects to another one; returns how many.
+
+        Raises:
+            UnknownSubjectError: one of the subjects does not exist.
+            UsageError: there is no source, or a subject is to be merged into itself.
+        """
+        target = self._find(into)
+        merged_rows = sorted({self._find(source) for source in sources})
+        if len(merged_rows) == 0 or target in merged_rows:
+            raise UsageError(f"merge other subjects into {into!r}, not none and not itself")
+        moving = np.isin(self._subject, merged_rows)
+        self._subject[moving] = target
+        moved = int((moving & self._keep).sum())
+        for i, addition in enumerate(self._additions):
+            if addition.subject in merged_rows:
+                self._additions[i] = _Addition(target, addition.reference, addition.template)
+                moved += 1
+        for subject in merged_rows:
+            self._forget(subject)
+        return moved
+
+    def commit(self) -> None:
+        """Make all changes at once: write a whole new file and rename it over the old one.
+
+        Without changes nothing is written, except that a missing gallery is made.
+
+        Raises:
+            OutputError: it could not be written; the old gallery is as it was, and the
+                changes are still pending.
+            GalleryCorruptError: old rows fail their checksums; nothing was changed.
+        """
+        if not self._lock.held:
+            raise ValueError(f"the writer of {self.path} has been closed")
+        if self._base is not None and not self._is_changed(self._base):
+            return
+        now = time.time()
+        info = GalleryInfo(
+            identity=self.identity,
+            created_at=now if self._base is None else self._base.info.created_at,
+            updated_at=now,
+            library_version=__version__,
+        )
+        contents = self._contents()
+        with replacing(self.path) as temporary:
+            write_contents(temporary, info, contents)
+        self._load(Gallery.open(self.path, self.identity))
+
+    def _load(self, base: Gallery | None) -> None:
+        self._base = base
+        rows = 0 if base is None else len(base)
+        self._keep: BoolArray = np.ones(rows, bool)
+        self._subject = np.zeros(0, np.int32) if base is None else base.subject_index.copy()
+        # Names of removed subjects stay in the list; only those in the dict are written.
+        self._names: list[str] = [] if base is None else list(base.subject_names)
+        self._rows: dict[str, int] = {name: row for row, name in enumerate(self._names)}
+        self._additions = []
+
+    def _is_changed(self, base: Gallery) -> bool:
+        return (
+            len(self._additions) > 0
+            or not bool(self._keep.all())
+            or not np.array_equal(self._subject, base.subject_index)
+            or self._names != list(base.subject_names)
+        )
+
+    def _find(self, name: str) -> int:
+        row = self._rows.get(normalize_subject(name))
+        if row is None:
+            raise unknown_subject(self.path, name, self._rows)
+        return row
+
+    def _find_or_make(self, name: str) -> int:
+        row = self._rows.get(name)
+        if row is None:
+            row = self._rows[name] = len(self._names)
+            self._names.append(name)
+        return row
+
+    def _forget(self, subject: int) -> None:
+        """A subject without references is no more; the commit closes the gap in the rows."""
+        del self._rows[self._names[subject]]
+
+    def _contents(self) -> dict[str, Content]:
+        keep, base = self._keep, self._base
+        references = [a.reference for a in self._additions]
+        size = self.identity.embedding_size
+        templates = np.array([a.template for a in self._additions], "<f4").reshape(-1, size)
+        contents = {
+            name: merged(None if base is None else base.column(name), keep, new)
+            for name, new in reference_columns(references, templates).items()
+        }
+        paths = [r.source_path for r in references]
+        contents |= merged_text("references/source_path", base, keep, paths)
+        contents |= merged_text("references/warnings", base, keep, joined_warnings(references))
+        contents |= merged_crops(base, keep, references)
+        contents |= self._subject_contents()
+        return contents
+
+    def _subject_contents(self) -> dict[str, Content]:
+        """Subjects that are left, numbered anew without gaps."""
+        used = np.zeros(len(self._names), bool)
+        used[list(self._rows.values())] = True
+        number = np.cumsum(used) - 1
+        added = np.array([a.subject for a in self._additions], np.int64)
+        subjects = np.concatenate([self._subject[self._keep], added])
+        names = [self._names[row] for row in np.flatnonzero(used).tolist()]
+        return {
+            "references/subject": fresh(number[subjects].astype("<i4")),
+            **merged_text("subjects/name", None, np.ones(0, bool), names),
+        }
+
+
+def _tidy(path: Path) -> None:
+    try:
+        remove_stale(path)
+    except OSError as exc:
+        raise OutputError(
+            f"cannot write beside {path}: {exc.strerror or exc}; check the folder's permissions"
+        ) from exc
+
+
+def _check_templates(templates: npt.NDArray[Any], rows: int, size: int) -> None:
+    if templates.shape != (rows, size) or templates.dtype != np.float32:
+        raise ValueError(
+            f"expected float32 templates of shape ({rows}, {size}), "
+            f"got {templates.dtype} {templates.shape}"
+        )
+    norms = np.linalg.norm(templates.astype(np.float64), axis=1)
+    if not np.all(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE):
+        raise ValueError("a template is not finite or not of unit norm")
+
+
+def _check_reference(reference: Reference) -> None:
+    if SHA256_HEX.fullmatch(reference.source_sha256) is None:
+        raise ValueError(f"{reference.source_sha256!r} is not a SHA-256")
+    if reference.box_xyxy.shape != (4,):
+        raise ValueError(f"box_xyxy has shape {reference.box_xyxy.shape}, not (4,)")
+    if any(not phrase or "\n" in phrase for phrase in reference.quality.warnings):
+        raise ValueError("a quality warning is one line that is not empty")
+    crop = reference.crop_rgb
+    if crop is not None and (crop.shape != CROP_SHAPE or crop.dtype != np.uint8):
+        raise ValueError(f"expected a uint8 crop of {CROP_SHAPE}, got {crop.dtype} {crop.shape}")
+    try:
+        encoded = reference.source_path.encode("utf-8", TEXT_ERRORS)
+    except UnicodeEncodeError:
+        encoded = b"\0"
+    if b"\0" in encoded:
+        raise UsageError(f"{reference.source_path!r} cannot be the path of a photograph")

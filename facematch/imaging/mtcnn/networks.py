@@ -1,0 +1,120 @@
+"""P-, R- and O-Net as network sources (Zhang et al., SPL 2016, arXiv 1604.02878).
+
+Each takes a float32 (n, h, w, 3) batch of RGB pixels in [0, 255]; normalisation is part of
+the network. Outputs:
+
+    pnet: (n, 2, h', w') probabilities, (n, 4, h', w') box offsets; any h, w >= 12
+    rnet: (n, 2), (n, 4) for 24x24 crops
+    onet: (n, 2), (n, 4), (n, 10) landmark offsets (five x, then five y) for 48x48 crops
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from facematch.imaging.mtcnn.weights import SHA256, Weights, load_state, load_weights
+from facematch.runtime import NetworkSource
+
+# Raise it when the graph below changes, so that cached compiled forms are made again.
+GRAPH_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What differs between the nets.
+
+    Attributes:
+        side: of the square input; None if it may vary.
+        pools: window of the max pooling after each convolution; 0 for none.
+        dense: name of the hidden dense layer and of its PReLU; None if convolutional.
+        heads: the output layers; the first gives the two class scores.
+    """
+
+    side: int | None
+    pools: tuple[int, ...]
+    dense: tuple[str, str] | None
+    heads: tuple[str, ...]
+
+
+_LAYOUTS = {
+    "pnet": _Layout(None, (2, 0, 0), None, ("conv4_1", "conv4_2")),
+    "rnet": _Layout(24, (3, 3, 0), ("dense4", "prelu4"), ("dense5_1", "dense5_2")),
+    "onet": _Layout(48, (3, 3, 2, 0), ("dense5", "prelu5"), ("dense6_1", "dense6_2", "dense6_3")),
+}
+
+
+def source(net: str) -> NetworkSource:
+    """The network source of ``pnet``, ``rnet`` or ``onet``."""
+    return NetworkSource(
+        name=f"MTCNN {net}",
+        key=hashlib.sha256(f"{SHA256[net]} graph {GRAPH_VERSION}".encode()).hexdigest(),
+        openvino_model=lambda: _openvino_model(net, load_weights(net)),
+        torch_module=lambda: _torch_module(net),
+    )
+
+
+def _openvino_model(net: str, weights: Weights) -> Any:
+    import numpy as np
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    layout = _LAYOUTS[net]
+    side = -1 if layout.side is None else layout.side
+
+    def per_channel(name: str) -> Any:
+        return ops.constant(weights[name].reshape(1, -1, 1, 1))
+
+    def convolution(x: Any, name: str) -> Any:
+        kernel = ops.constant(weights[f"{name}.weight"])
+        y = ops.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+        return ops.add(y, per_channel(f"{name}.bias"))
+
+    def dense(x: Any, name: str) -> Any:
+        kernel = ops.constant(weights[f"{name}.weight"])
+        return ops.add(ops.matmul(x, kernel, False, True), ops.constant(weights[f"{name}.bias"]))
+
+    pixels = ops.parameter(ov.PartialShape([-1, side, side, 3]), np.float32, name="pixels")
+    x = ops.transpose(pixels, ops.constant(np.array([0, 3, 1, 2])))
+    x = ops.multiply(
+        ops.subtract(x, ops.constant(np.float32(127.5))), ops.constant(np.float32(1 / 128))
+    )
+    for index, pool in enumerate(layout.pools, start=1):
+        x = convolution(x, f"conv{index}")
+        x = ops.prelu(x, per_channel(f"prelu{index}.weight"))
+        if pool:
+            x = ops.max_pool(
+                x, [2, 2], [1, 1], [0, 0], [0, 0], [pool, pool], rounding_type="ceil"
+            ).output(0)
+    if layout.dense is None:
+        outputs = [convolution(x, head) for head in layout.heads]
+    else:
+        # The dense weights expect Caffe's order: width before height before channels.
+        x = ops.transpose(x, ops.constant(np.array([0, 3, 2, 1])))
+        x = ops.reshape(x, ops.constant(np.array([0, -1])), special_zero=True)
+        x = dense(x, layout.dense[0])
+        x = ops.prelu(x, ops.constant(weights[f"{layout.dense[1]}.weight"]))
+        outputs = [dense(x, head) for head in layout.heads]
+    outputs[0] = ops.softmax(outputs[0], 1)
+    return ov.Model(outputs, [pixels], net)
+
+
+def _torch_module(net: str) -> Any:
+    from facenet_pytorch.models import mtcnn
+    from torch import Tensor, nn
+
+    class PixelInput(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = {"pnet": mtcnn.PNet, "rnet": mtcnn.RNet, "onet": mtcnn.ONet}[net](
+                pretrained=False
+            )
+            self.net.load_state_dict(load_state(net))
+
+        def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+            outputs = self.net((pixels.permute(0, 3, 1, 2) - 127.5) / 128)
+            # facenet-pytorch returns the class probabilities last.
+            return (outputs[-1], *outputs[:-1])
+
+    return PixelInput().eval()

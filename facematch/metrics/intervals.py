@@ -1,0 +1,54 @@
+"""Confidence intervals of measured proportions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Limits of a proportion, ``0 <= low <= high <= 1``.
+
+    Raises:
+        ValueError: the limits are out of order or range, or NaN.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high <= 1:
+            raise ValueError(f"expected 0 <= low <= high <= 1, got {self.low} and {self.high}")
+
+
+def clopper_pearson(errors: int, comparisons: int, confidence: float = 0.95) -> Interval:
+    """Exact two-sided interval for a rate (Clopper and Pearson, Biometrika 26, 1934).
+
+    It covers the true rate with at least the stated confidence, whatever the rate, and has a
+    meaningful upper limit when no error was seen. It takes comparisons as independent: those
+    that share a person are not, and then the interval is too narrow.
+
+    Args:
+        errors: how many comparisons were decided wrongly, in [0, comparisons].
+        comparisons: how many were made, at least 1.
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    >>> interval = clopper_pearson(0, 3000)
+    >>> interval.low, round(interval.high, 5)
+    (0.0, 0.00123)
+    """
+    if comparisons < 1 or not 0 <= errors <= comparisons:
+        raise ValueError(f"expected 0 <= errors <= comparisons, got {errors} of {comparisons}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"the confidence must lie between 0 and 1, got {confidence}")
+    # The quantiles of scipy.stats.beta without the start-up time of scipy.stats.
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    right = comparisons - errors
+    low = 0.0 if errors == 0 else float(betaincinv(errors, right + 1, tail))
+    high = 1.0 if right == 0 else float(betaincinv(errors + 1, right, 1 - tail))
+    return Interval(low, high)

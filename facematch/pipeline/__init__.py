@@ -1,0 +1,22 @@
+"""From a file to the templates of its faces: what every verb starts with."""
+
+from facematch.pipeline.analyzer import (
+    AnalyzedFace,
+    AnalyzedPhotograph,
+    Analyzer,
+    Detector,
+    Failure,
+    TemplateNetwork,
+)
+from facematch.pipeline.opening import open_analyzer, open_detector
+
+__all__ = [
+    "AnalyzedFace",
+    "AnalyzedPhotograph",
+    "Analyzer",
+    "Detector",
+    "Failure",
+    "TemplateNetwork",
+    "open_analyzer",
+    "open_detector",
+]

@@ -1,0 +1,215 @@
+"""Decode, detect, choose, align, measure, embed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from facematch.errors import InputError
+from facematch.imaging.align import align_face
+from facematch.imaging.decode import load_photograph
+from facematch.imaging.quality import measure_quality, require_quality
+from facematch.imaging.selection import select_faces
+from facematch.types import (
+    ARCFACE_112,
+    Alignment,
+    Face,
+    FaceChoice,
+    Float32Array,
+    ModelIdentity,
+    PassedOver,
+    Photograph,
+    Quality,
+    UInt8Array,
+)
+
+FACES_PER_BATCH = 32
+
+
+class Detector(Protocol):
+    """Finds faces; :class:`facematch.imaging.mtcnn.FaceDetector` is the real one."""
+
+    def detect(self, image_rgb: UInt8Array) -> list[Face]:
+        """Returns the faces of an upright uint8 (h, w, 3) picture."""
+
+
+class TemplateNetwork(Protocol):
+    """Makes templates; :class:`facematch.embedding.Embedder` is the real one."""
+
+    @property
+    def identity(self) -> ModelIdentity: ...
+
+    @property
+    def alignment(self) -> Alignment: ...
+
+    def embed(self, crops_rgb: UInt8Array) -> Float32Array:
+        """uint8 (n, s, s, 3) crops -> float32 (n, d) unit-norm templates."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalyzedFace:
+    """A chosen face.
+
+    Attributes:
+        index: in the detector's list.
+        face: where it is.
+        quality: measured on the aligned crop.
+        crop_rgb: cut for the model.
+        aligned_rgb: the 112x112 aligned crop, whatever the model.
+    """
+
+    index: int
+    face: Face
+    quality: Quality
+    crop_rgb: UInt8Array
+    aligned_rgb: UInt8Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalyzedPhotograph:
+    """A photograph with its chosen faces.
+
+    Attributes:
+        path: as given.
+        sha256: of the file.
+        size_wh: of the upright picture.
+        detected: number of faces found.
+        choice: the rule by which faces were chosen.
+        faces: the chosen ones, at least one.
+        passed_over: the others, with reasons.
+    """
+
+    path: str
+    sha256: str
+    size_wh: tuple[int, int]
+    detected: int
+    choice: FaceChoice
+    faces: tuple[AnalyzedFace, ...]
+    passed_over: tuple[PassedOver, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be used: a failure to acquire or to enrol."""
+
+    path: str
+    reason: str
+
+
+class Analyzer:
+    """Turns files into chosen faces, and these into templates.
+
+    Args:
+        detector: finds faces.
+        network: makes templates.
+        choice: which faces of a photograph are used.
+        strict: refuse faces below the quality thresholds instead of noting it.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        network: TemplateNetwork,
+        *,
+        choice: FaceChoice = FaceChoice.CENTER,
+        strict: bool = False,
+    ) -> None:
+        self._detector = detector
+        self._network = network
+        self._choice = choice
+        self._strict = strict
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._network.identity
+
+    def analyze(self, path: Path) -> AnalyzedPhotograph:
+        """Reads one file and chooses its faces.
+
+        Raises:
+            InputError: it cannot be read, or has no usable face; the message names it.
+        """
+        return self.analyze_photograph(load_photograph(path))
+
+    def analyze_photograph(self, photograph: Photograph) -> AnalyzedPhotograph:
+        """The same from decoded pixels."""
+        image = photograph.image_rgb
+        found = self._detector.detect(image)
+        aligned = [align_face(image, face) for face in found]
+        qualities = [measure_quality(f, a) for f, a in zip(found, aligned, strict=True)]
+        selection = select_faces(
+            found, self._choice, photograph.size_wh, photograph.path, qualities
+        )
+        if self._strict:
+            for index in selection.faces:
+                require_quality(qualities[index], photograph.path)
+        faces = tuple(
+            AnalyzedFace(
+                index,
+                found[index],
+                qualities[index],
+                self._crop(image, found[index], aligned[index]),
+                aligned[index],
+            )
+            for index in selection.faces
+        )
+        return AnalyzedPhotograph(
+            photograph.path,
+            photograph.sha256,
+            photograph.size_wh,
+            len(found),
+            self._choice,
+            faces,
+            selection.passed_over,
+        )
+
+    def _crop(self, image: UInt8Array, face: Face, aligned: UInt8Array) -> UInt8Array:
+        alignment = self._network.alignment
+        return aligned if alignment == ARCFACE_112 else align_face(image, face, alignment)
+
+    def embed(self, faces: Sequence[AnalyzedFace]) -> Float32Array:
+        """The templates of faces: float32 (n, d), unit norm."""
+        if not faces:
+            return np.zeros((0, self.identity.embedding_size), np.float32)
+        return self._network.embed(np.stack([face.crop_rgb for face in faces]))
+
+    def stream(
+        self, paths: Iterable[Path]
+    ) -> Iterator[tuple[AnalyzedPhotograph, Float32Array] | Failure]:
+        """Analyses and embeds files, with network batches that cross photographs.
+
+        Yields:
+            In the order of ``paths``: the photograph with its float32 (k, d) templates, one
+            row per chosen face, or the failure.
+        """
+        waiting: list[AnalyzedPhotograph | Failure] = []
+        faces = 0
+        for path in paths:
+            try:
+                photograph = self.analyze(path)
+                faces += len(photograph.faces)
+                waiting.append(photograph)
+            except InputError as error:
+                waiting.append(Failure(str(path), str(error)))
+            if faces >= FACES_PER_BATCH:
+                yield from self._flush(waiting)
+                waiting, faces = [], 0
+        yield from self._flush(waiting)
+
+    def _flush(
+        self, waiting: Sequence[AnalyzedPhotograph | Failure]
+    ) -> Iterator[tuple[AnalyzedPhotograph, Float32Array] | Failure]:
+        templates = self.embed(
+            [face for p in waiting if isinstance(p, AnalyzedPhotograph) for face in p.faces]
+        )
+        row = 0
+        for item in waiting:
+            if isinstance(item, Failure):
+                yield item
+            else:
+                yield item, templates[row : row + len(item.faces)]
+                row += len(item.faces)

@@ -1,0 +1,12 @@
+"""Running one network on one device, behind one small seam.
+
+A caller holds a :class:`NetworkSource`, asks an :class:`Engine` to load it, and calls the
+:class:`Network` it gets with numpy arrays. Which engine that is, is decided once, in
+:func:`open_engine`, from ``--device``.
+"""
+
+from facematch.runtime.engine import Engine, Network, NetworkSource
+from facematch.choices import Device
+from facematch.runtime.devices import open_engine
+
+__all__ = ["Device", "Engine", "Network", "NetworkSource", "open_engine"]

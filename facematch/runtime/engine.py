@@ -1,0 +1,57 @@
+"""The seam: what an engine takes and gives. No engine is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSource:
+    """A network that has not been built for any device yet.
+
+    Both builders describe the same function of one float32 or uint8 NHWC batch, with
+    pixel normalisation inside. They are called only when an engine needs them, because
+    either may import torch.
+
+    Attributes:
+        name: for messages.
+        key: hexadecimal SHA-256 over all that the function depends on (weights and
+            structure); compiled forms are cached under it.
+        openvino_model: returns an ``openvino.Model`` in float32.
+        torch_module: returns a ``torch.nn.Module`` in evaluation mode.
+    """
+
+    name: str
+    key: str
+    openvino_model: Callable[[], Any]
+    torch_module: Callable[[], Any]
+
+
+class Network(Protocol):
+    """A network on its device."""
+
+    def __call__(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
+        """Runs one batch.
+
+        Args:
+            batch: NHWC, of the dtype that the source states.
+
+        Returns:
+            The outputs in the source's order; the caller owns the arrays.
+        """
+
+
+class Engine(Protocol):
+    """Runs networks on one device."""
+
+    @property
+    def device(self) -> str:
+        """What was chosen, for a person: ``CPU (OpenVINO)``, ``cuda:0 (NVIDIA H200)``."""
+
+    def load(self, source: NetworkSource) -> Network:
+        """Builds, or takes from the cache, the network for this device."""

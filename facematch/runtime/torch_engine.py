@@ -1,0 +1,45 @@
+"""The engine for CUDA and MPS. Importing this module imports torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from facematch.runtime.engine import Network, NetworkSource
+
+
+def available_devices() -> tuple[str, ...]:
+    """The torch devices of this machine, ``cpu`` included (for parity tests)."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found.append("cuda")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return tuple(found)
+
+
+class TorchEngine:
+    """Runs the torch form of a network in float32."""
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+
+    @property
+    def device(self) -> str:
+        if self._device.type == "cuda":
+            return f"cuda ({torch.cuda.get_device_name(self._device)})"
+        return f"{self._device} (torch)"
+
+    def load(self, source: NetworkSource) -> Network:
+        module = source.torch_module().to(self._device).eval()
+
+        def run(batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
+            with torch.inference_mode():
+                outputs = module(torch.from_numpy(batch).to(self._device))
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            return tuple(output.float().cpu().numpy() for output in outputs)
+
+        return run

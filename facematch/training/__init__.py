@@ -1,0 +1,1 @@
+"""Training of embedding networks: data, augmentation, losses, mining, loop and export."""

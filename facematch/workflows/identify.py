@@ -1,0 +1,89 @@
+"""Identify the faces of photographs in a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from facematch.calibration.choice import DecisionThreshold
+from facematch.gallery import Gallery
+from facematch.metrics.decision import accepts
+from facematch.metrics.identification import fpir_estimate
+from facematch.pipeline import AnalyzedFace, AnalyzedPhotograph, Analyzer, Failure
+from facematch.types import Candidate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdentifiedFace:
+    """A probe with its candidates, nearest first.
+
+    ``unknown`` is whether no candidate is within the threshold. Candidates beyond it are
+    listed all the same, for a person to look at.
+    """
+
+    face: AnalyzedFace
+    candidates: tuple[Candidate, ...]
+    unknown: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdentifyResult:
+    """The faces of one photograph."""
+
+    photograph: AnalyzedPhotograph
+    faces: tuple[IdentifiedFace, ...]
+
+
+def expected_fpir(gallery: Gallery, decision: DecisionThreshold) -> float | None:
+    """Chance that a person who is not in the gallery is taken for somebody who is.
+
+    From the calibration's FMR and the number of references, as if their comparisons were
+    independent; None for a threshold without a calibration.
+    """
+    if decision.calibration is None:
+        return None
+    return fpir_estimate(decision.calibration.fmr, len(gallery.templates))
+
+
+def identify(
+    paths: Iterable[Path],
+    analyzer: Analyzer,
+    gallery: Gallery,
+    decision: DecisionThreshold,
+    *,
+    top: int = 5,
+) -> Iterator[IdentifyResult | Failure]:
+    """Searches every chosen face of every photograph.
+
+    Args:
+        paths: the photographs.
+        analyzer: decodes, detects and embeds.
+        gallery: open, of the analyzer's model.
+        decision: the threshold.
+        top: how many subjects to list for each face.
+
+    Yields:
+        One item per path, in order.
+
+    Raises:
+        EmptyGalleryError: the gallery has no templates.
+        GalleryCorruptError: it holds templates that are not finite.
+    """
+    for outcome in analyzer.stream(paths):
+        if isinstance(outcome, Failure):
+            yield outcome
+            continue
+        photograph, templates = outcome
+        found = gallery.search(templates, top=top, metric=decision.metric)
+        yield IdentifyResult(
+            photograph,
+            tuple(
+                IdentifiedFace(
+                    face,
+                    candidates,
+                    unknown=not accepts(candidates[0].distance, decision.threshold),
+                )
+                for face, candidates in zip(photograph.faces, found, strict=True)
+            ),
+        )

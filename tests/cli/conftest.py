@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fakes import FakeDetector, FakeNetwork
+
+import facematch.pipeline
+from facematch.choices import FaceChoice
+from facematch.pipeline import Analyzer
+from facematch.types import ModelIdentity
+
+
+@dataclass(frozen=True)
+class FakeBundle:
+    identity: ModelIdentity
+    calibration_path: Path
+
+
+class FakeEngine:
+    device = "fake"
+
+
+@pytest.fixture
+def fake_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNetwork:
+    """Puts colours in place of faces, and makes the temporary folder the working folder."""
+    network = FakeNetwork()
+
+    def open_analyzer(
+        model: str, device: object, *, choice: FaceChoice, strict: bool
+    ) -> tuple[Analyzer, FakeBundle, FakeEngine]:
+        analyzer = Analyzer(FakeDetector(), network, choice=choice, strict=strict)
+        bundle = FakeBundle(network.identity, tmp_path / "bundled" / "calibration.json")
+        return analyzer, bundle, FakeEngine()
+
+    def open_detector(device: object, settings: object) -> tuple[FakeDetector, FakeEngine]:
+        return FakeDetector(), FakeEngine()
+
+    monkeypatch.setattr(facematch.pipeline, "open_analyzer", open_analyzer)
+    monkeypatch.setattr(facematch.pipeline, "open_detector", open_detector)
+    monkeypatch.chdir(tmp_path)
+    return network

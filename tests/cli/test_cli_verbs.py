@@ -1,0 +1,286 @@
+"""The commands end to end on pictures of colours: output forms, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from click.testing import Result
+from fakes import BLUE, GREEN, ORANGE, RED, FakeNetwork, photograph
+from typer.testing import CliRunner
+
+from facematch.cli import app
+
+pytestmark = pytest.mark.usefixtures("fake_pipeline")
+
+
+def run(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)
+
+
+def document(result: Result) -> dict[str, Any]:
+    assert result.stdout.count("\n") == 1, result.output
+    loaded: dict[str, Any] = json.loads(result.stdout)
+    assert loaded["schema_version"] == 1
+    return loaded
+
+
+def refused(result: Result, code: int, *words: str) -> None:
+    """One line on stderr that holds the words, nothing on stdout, the exit code."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("device:")]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("facematch: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    for name, colour in (("Ann", RED), ("Bob", GREEN)):
+        photograph(tmp_path / "people" / name / "1.png", [colour])
+    return tmp_path / "people"
+
+
+def test_verify_exits_with_the_decision(tmp_path: Path) -> None:
+    a = photograph(tmp_path / "a.png", [RED])
+    same = photograph(tmp_path / "same.png", [RED], sizes=[70])
+    other = photograph(tmp_path / "other.png", [GREEN])
+    match = run("verify", a, same, "--threshold", 0.5, "--json")
+    assert match.exit_code == 0
+    found = document(match)
+    assert found["match"] is True
+    assert found["threshold"] == 0.5
+    assert found["model_fingerprint"] == "f" * 64
+    assert found["a"]["path"] == str(a)
+    assert found["a"]["face"]["box_xyxy"] == [20.0, 30.0, 80.0, 90.0]
+    no_match = run("verify", a, other, "--threshold", 0.5)
+    assert no_match.exit_code == 1
+    assert no_match.stdout.startswith("NO MATCH\n")
+    assert "the only face" in no_match.stdout
+    assert no_match.stderr == "device: fake\n"
+    assert run("verify", a, same, "--threshold", 0.5, "-q").stderr == ""
+
+
+def test_verify_says_which_face_was_used_and_why(tmp_path: Path) -> None:
+    a = photograph(tmp_path / "a.png", [RED, GREEN], sizes=[50, 80])
+    b = photograph(tmp_path / "b.png", [GREEN])
+    result = run("verify", a, b, "--threshold", 0.5, "--face", "largest")
+    assert result.exit_code == 0
+    assert "face 2 of 2 (largest face), 80x80 px" in result.stdout
+    assert "not face 1: smaller (50x50 px) than the chosen face (80x80 px)" in result.stdout
+
+
+def test_the_enrol_identify_round_trip(tmp_path: Path, people: Path) -> None:
+    enrolled = document(run("enroll", people, "--json"))
+    assert (enrolled["enrolled"], enrolled["skipped"], enrolled["failed"]) == (2, 0, [])
+    assert document(run("enroll", people, "--json"))["skipped"] == 2
+    crowd = photograph(tmp_path / "crowd.png", [ORANGE, BLUE], sizes=[80, 60])
+    result = run("identify", crowd, "--threshold", 0.5, "--json", "--draw", tmp_path / "drawn")
+    faces = document(result)["faces"]
+    assert [face["unknown"] for face in faces] == [False, True]
+    assert [c["subject"] for c in faces[0]["candidates"]] == ["Ann", "Bob"]
+    assert [c["accepted"] for c in faces[0]["candidates"]] == [True, False]
+    assert (tmp_path / "drawn" / "crowd.png").stat().st_size > 0
+    text = run("identify", crowd, "--threshold", 0.5)
+    assert "Ann 0.0" in text.stdout
+    assert "unknown" in text.stdout
+
+
+def test_identify_streams_json_lines_and_reads_stdin(tmp_path: Path, people: Path) -> None:
+    run("enroll", people)
+    good = photograph(tmp_path / "good.png", [RED])
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("text")
+    result = run(
+        "identify", "-", "--threshold", 0.5, "--json", stdin=f"{good}\n\n{bad}\n"
+    )
+    assert result.exit_code == 0  # one of two was searched
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first["path"] == str(good)
+    assert "bad.jpg" in second["error"]
+    strict = run("identify", good, bad, "--threshold", 0.5, "--json", "--strict")
+    assert strict.exit_code == 3
+
+
+def test_enroll_strict_fails_if_one_photograph_failed(tmp_path: Path, people: Path) -> None:
+    (people / "Ann" / "broken.jpg").write_bytes(b"")
+    result = run("enroll", people, "--json")
+    assert result.exit_code == 0
+    failed = document(result)["failed"]
+    assert [Path(f["path"]).name for f in failed] == ["broken.jpg"]
+    assert run("enroll", people, "--strict").exit_code == 3
+
+
+def write_pairs(folder: Path) -> Path:
+    for name, colour in (("r", RED), ("g", GREEN), ("b", BLUE)):
+        for number in (1, 2):
+            photograph(folder / f"{name}{number}.png", [colour], sizes=[55 + 5 * number])
+    path = folder / "pairs.csv"
+    rows = ["r1,r2,1", "g1,g2,true", "b1,b2,1", "r1,g1,0", "r2,b2,false", "g1,b1,0"]
+    lines = [",".join([f"{a}.png", f"{b}.png", same]) for a, b, same in (r.split(",") for r in rows)]
+    path.write_text("\n".join(["a,b,same", *lines]) + "\n")
+    return path
+
+
+def test_calibrate_writes_what_verify_then_uses(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "pictures")
+    result = run("calibrate", pairs, "--target-fmr", 0.1, "--json")
+    found = document(result)
+    assert result.exit_code == 0
+    assert (found["fmr"], found["fnmr"]) == (0.0, 0.0)
+    assert (found["n_genuine"], found["n_impostor"], found["failures_to_acquire"]) == (3, 3, 0)
+    assert found["unresolved"] is True
+    assert (tmp_path / "calibration.png").read_bytes().startswith(b"\x89PNG")
+    # The file in the working folder is used without being named, and said to be.
+    a, b = tmp_path / "pictures" / "r1.png", tmp_path / "pictures" / "g1.png"
+    verified = document(run("verify", a, b, "--json", "-q"))
+    assert verified["threshold"] == found["threshold"]
+    assert verified["threshold_origin"] == "calibration.json"
+    assert verified["threshold_rule"] == "fmr<=0.1"
+    assert 0 < verified["probability"] < 0.5
+    text = run("verify", a, b)
+    assert "3 impostor and 3 genuine pairs" in text.stdout
+    assert "probability of one person" in text.stdout
+    human = run("calibrate", pairs, "--target-fmr", 0.1, "-o", tmp_path / "other.json")
+    assert "UNRESOLVED" in human.stdout
+    assert "at least 30 impostor pairs" in human.stdout
+
+
+def test_detect_align_and_embed(tmp_path: Path) -> None:
+    two = photograph(tmp_path / "in" / "sub" / "two.png", [RED, GREEN])
+    found = document(run("detect", two, "--json"))
+    assert (found["width"], found["height"], len(found["faces"])) == (230, 140, 2)
+    assert set(found["faces"][0]) == {"box_xyxy", "landmarks_xy", "score"}
+    aligned = run("align", tmp_path / "in", tmp_path / "out", "--face", "all", "--json")
+    written = document(aligned)["written"]
+    assert [Path(w["path"]).relative_to(tmp_path / "out") for w in written] == [
+        Path("sub/two-1.png"),
+        Path("sub/two-2.png"),
+    ]
+    out = tmp_path / "templates.h5"
+    assert document(run("embed", two, "-o", out, "--face", "all", "--json"))["templates"] == 2
+    with h5py.File(out) as file:
+        assert file["templates"].shape == (2, 3)
+
+
+def test_no_face_in_detect_is_a_result(tmp_path: Path) -> None:
+    path = photograph(tmp_path / "empty.png", [])
+    assert document(run("detect", path, "--json"))["faces"] == []
+
+
+def bad_pictures(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Name -> (path, words of the message)."""
+    folder.mkdir()
+    whole = photograph(folder / "whole.png", [RED]).read_bytes()
+    cases = {
+        "missing": (folder / "missing.jpg", "no such"),
+        "folder": (folder, "folder"),
+        "empty": (folder / "empty.jpg", "empty"),
+        "text": (folder / "text.jpg", "text.jpg"),
+        "truncated": (folder / "truncated.png", "truncated"),
+        "no face": (photograph(folder / "nobody.png", []), "no face"),
+    }
+    cases["empty"][0].write_bytes(b"")
+    cases["text"][0].write_text("this is not a picture")
+    cases["truncated"][0].write_bytes(whole[: len(whole) // 2])
+    return cases
+
+
+@pytest.mark.parametrize("case", ["missing", "folder", "empty", "text", "truncated", "no face"])
+def test_bad_pictures_are_one_line_and_exit_code_3(tmp_path: Path, case: str) -> None:
+    good = photograph(tmp_path / "good.png", [RED])
+    path, words = bad_pictures(tmp_path / "bad")[case]
+    refused(run("verify", good, path, "--threshold", 0.5), 3, str(path), words)
+
+
+def test_two_faces_with_only(tmp_path: Path) -> None:
+    one = photograph(tmp_path / "one.png", [RED])
+    two = photograph(tmp_path / "two.png", [RED, GREEN])
+    result = run("verify", one, two, "--threshold", 0.5, "--face", "only")
+    refused(result, 3, "two.png", "2 faces")
+
+
+def test_strict_refuses_poor_quality(tmp_path: Path) -> None:
+    flat = photograph(tmp_path / "flat.png", [RED])
+    refused(run("verify", flat, flat, "--threshold", 0.5, "--strict"), 3, "flat.png", "contrast")
+
+
+def test_gallery_errors(tmp_path: Path, people: Path, fake_pipeline: FakeNetwork) -> None:
+    probe = people / "Ann" / "1.png"
+    identify = ("identify", probe, "--threshold", 0.5)
+    refused(run(*identify), 4, "faces.h5", "facematch enroll")
+    foreign = tmp_path / "foreign.h5"
+    with h5py.File(foreign, "w") as file:
+        file["data"] = [1, 2, 3]
+    refused(run(*identify, "-g", foreign), 4, "foreign.h5")
+    refused(run("enroll", people, "-g", foreign), 4, "foreign.h5")
+    text = tmp_path / "text.h5"
+    text.write_text("not HDF5")
+    refused(run(*identify, "-g", text), 4, "text.h5")
+    run("enroll", people)
+    fake_pipeline._identity = FakeNetwork("0" * 64, "other-1").identity
+    refused(run(*identify), 4, "faces.h5", "other-1")
+
+
+def test_a_gallery_locked_by_another_writer(
+    tmp_path: Path, people: Path, fake_pipeline: FakeNetwork
+) -> None:
+    from facematch.gallery import GalleryWriter
+
+    with GalleryWriter.open(tmp_path / "faces.h5", fake_pipeline.identity):
+        refused(run("enroll", people), 4, "faces.h5")
+
+
+def test_pairs_and_calibration_errors(tmp_path: Path, fake_pipeline: FakeNetwork) -> None:
+    pairs = write_pairs(tmp_path / "pictures")
+    whole = pairs.read_text()
+    pairs.write_text(whole.replace("a,b,same", "a,b,label"))
+    refused(run("calibrate", pairs), 3, "pairs.csv", "same")
+    pairs.write_text(whole + "r1.png,unknown.png,0\n")
+    refused(run("calibrate", pairs), 3, "pairs.csv", "line 8", "unknown.png")
+    pairs.write_text("a,b,same\nr1.png,r2.png,1\n")
+    refused(run("calibrate", pairs), 6, "pairs.csv")
+    pairs.write_text(whole)
+    refused(run("calibrate", pairs, "--target-fmr", 2), 2, "FMR")
+    refused(run("calibrate", pairs, "--eer", "--target-fmr", 0.1), 2, "--eer")
+    refused(run("calibrate", pairs, "-o", tmp_path / "no" / "folder" / "c.json"), 8, "c.json")
+    assert run("calibrate", pairs, "--target-fmr", 0.1).exit_code == 0
+    fake_pipeline._identity = FakeNetwork("0" * 64, "other-1").identity
+    a = tmp_path / "pictures" / "r1.png"
+    refused(run("verify", a, a), 6, "calibration.json", "other-1")
+
+
+def test_usage_errors(tmp_path: Path, people: Path) -> None:
+    probe = people / "Ann" / "1.png"
+    refused(run("enroll", probe), 2, "--subject")
+    refused(run("enroll", people, "--face", "all"), 2, "--face all")
+    refused(run("identify", "-", stdin="\n"), 2, "stdin")
+    refused(run("enroll", probe, "--subject", "../x"), 2)
+    assert run("verify", probe).exit_code == 2
+
+
+def test_output_that_cannot_be_written(tmp_path: Path, people: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    probe = people / "Ann" / "1.png"
+    refused(run("enroll", people, "-g", blocked / "faces.h5"), 8, "faces.h5")
+    run("enroll", people)
+    refused(run("identify", probe, "--threshold", 0.5, "--draw", blocked), 8, str(blocked))
+    refused(run("embed", probe, "-o", blocked / "t.h5"), 8, "t.h5")
+
+
+def test_an_interrupted_enrolment_says_so(
+    people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facematch.pipeline import Analyzer
+
+    def interrupted(self: Analyzer, path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Analyzer, "analyze", interrupted)
+    refused(run("enroll", people), 130, "interrupted")

@@ -34,3 +34,10 @@ class Device(StrEnum):
     CPU = "cpu"
     CUDA = "cuda"
     MPS = "mps"
+
+
+class ExportFormat(StrEnum):
+    """Forms in which a gallery is exported."""
+
+    H5 = "h5"
+    CSV = "csv"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -63,6 +64,8 @@ def _common(
     ] = False,
 ) -> None:
     logging.basicConfig(format="facematch: %(message)s", level=logging.WARNING)
+    # Pillow tells of odd tags in pictures; what matters of them becomes an error of ours.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 app.command()(enroll.enroll)

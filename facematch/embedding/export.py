@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import warnings
@@ -29,6 +31,7 @@ from facematch.embedding.bundle import (
 from facematch.errors import ModelFormatError, OutputError
 from facematch.types import Alignment
 
+_COUNTED_NAME = re.compile(r"[A-Za-z0-9]+_\d+")
 # Cosine between torch's and the exported network's output below which an export is refused.
 LEAST_PARITY = 0.9999
 
@@ -147,7 +150,11 @@ def _write_graph(network: Any, folder: Path, size: int) -> None:
             # Tracing warns of each shape that becomes a constant, and that it is deprecated.
             # The size of crops is to be one; the parity check runs another batch size.
             warnings.simplefilter("ignore")
-            decoder = TorchScriptPythonDecoder(network, example_input=example)
+            decoder = TorchScriptPythonDecoder(
+                network,
+                example_input=example,
+                trace_kwargs={"check_trace": False},  # the parity check is the stricter one
+            )
         front_end = FrontEndManager().load_by_framework("pytorch")
         model = front_end.convert(front_end.load(decoder))
     except RuntimeError as error:
@@ -167,10 +174,25 @@ def _write_graph(network: Any, folder: Path, size: int) -> None:
         node.output(0).replace(parameter.output(0))
         weights.append(parameter)
     model.add_parameters(weights)
+    _name_by_position(model)
     try:
         ov.serialize(model, folder / GRAPH, folder / CONSTANTS)
     except RuntimeError as error:
         raise OutputError(f"{folder / GRAPH}: cannot be written") from error
+
+
+def _name_by_position(model: Any) -> None:
+    """Replaces names that OpenVINO counts up through the life of a process.
+
+    The same network then has the same structure file, and with it the same fingerprint,
+    whenever and wherever it is exported: templates of two machines can be compared.
+    """
+    model.set_friendly_name("network")
+    for index, node in enumerate(model.get_ordered_ops()):
+        if _COUNTED_NAME.fullmatch(node.get_friendly_name()):
+            node.set_friendly_name(f"{node.get_type_name()}_at_{index}")
+            with contextlib.suppress(KeyError):
+                del node.get_rt_info()["fused_names_0"]
 
 
 def _check_parity(network: Any, bundle: ModelBundle) -> None:

@@ -216,7 +216,7 @@ def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[A
         for name, column in columns.items():
             is_text = column.dtype.kind == "S"
             dtype = h5py.string_dtype("utf-8", column.itemsize) if is_text else column.dtype
-            file.create_dataset(name, data=column, dtype=dtype)
+            file.create_dataset(name, data=column.astype(dtype))
 
 
 def _texts(values: Iterable[str]) -> npt.NDArray[np.bytes_]:

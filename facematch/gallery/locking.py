@@ -34,6 +34,10 @@ class WriterLock:
     """
 
     def __init__(self, path: Path, timeout_s: float) -> None:
+        if not path.parent.is_dir():  # filelock would make the folder, a mistyped one too
+            raise OutputError(
+                f"cannot write {path}: there is no folder {path.parent}; make it first"
+            )
         self._owner = path.with_name(f".{path.name}.owner")
         self._lock = FileLock(str(path.with_name(f"{path.name}.lock")), thread_local=False)
         try:
@@ -45,7 +49,7 @@ class WriterLock:
         except OSError as exc:
             raise OutputError(
                 f"cannot lock {path} for writing: {exc.strerror or exc}; "
-                "check that the folder exists and may be written to"
+                "check the permissions of the folder"
             ) from exc
         # The record is for messages only: the lock holds without it, on a full disk too.
         with suppress(OSError):

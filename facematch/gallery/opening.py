@@ -40,6 +40,7 @@ def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Sto
         OSError: it cannot be read.
     """
     size = os.fstat(file.fileno()).st_size
+    file.seek(0)
     head = file.read(PAGE_BYTES)
     if not head.startswith(MAGIC):
         raise GalleryFormatError(f"{path} {_what_it_is(file, head)}; give a gallery file")

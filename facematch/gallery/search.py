@@ -23,6 +23,10 @@ _FIRST_BLOCK_ROWS = 1024
 # until distances are computed exactly, so that rounding decides neither membership nor ties.
 _SLACK = np.float32(2e-5)
 
+# Distances are rounded to 2^-24, the precision of float32 just below 1, so that equal
+# templates tie: without it they may differ near zero by what SIMD did to the summation.
+_QUANTUM = np.float32(2**-24)
+
 # |a.b| of unit-norm templates exceeds 1 by rounding only.
 _MAX_PRODUCT = 1.001
 
@@ -79,8 +83,8 @@ def search(
     """The ``top`` nearest subjects of each probe, each by its nearest reference.
 
     One matrix product per block serves all probes (cosine and both Euclidean distances rank
-    alike by ``a.b``); the few rows that can matter are then measured in float64 by
-    :func:`facematch.metrics.distances.distance`.
+    alike by ``a.b``); the few rows that can matter are then measured by
+    :func:`facematch.metrics.distances.distance`, and the result rounded to 2^-24.
 
     Args:
         gallery_templates: float32 (n, d), unit norm; may be a memory map.
@@ -204,7 +208,8 @@ def _rank(
     metric: Metric,
 ) -> tuple[Int64Array, Float32Array]:
     """Rows and exact distances of the nearest subjects, from the candidates of one probe."""
-    distances = distance(np.broadcast_to(probe, (len(rows), len(probe))), templates[rows], metric)
+    repeated = np.broadcast_to(probe, (len(rows), len(probe)))
+    distances = np.rint(distance(repeated, templates[rows], metric) / _QUANTUM) * _QUANTUM
     order = np.lexsort((rows, subject_index[rows], distances))
     _, first = np.unique(subject_index[rows[order]], return_index=True)
     kept = order[np.sort(first)[:top]]

@@ -7,7 +7,6 @@ instead of a library that cannot close its file.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -135,7 +134,9 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as exc:
-        code = getattr(exc, "errno", None) or errno.EIO
+        code = getattr(exc, "errno", None)
+        if code is None:
+            raise OSError(str(exc).splitlines()[0]) from exc
         raise OSError(code, os.strerror(code)) from exc
 
 

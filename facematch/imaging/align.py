@@ -7,6 +7,7 @@ import numpy as np
 
 from facematch.types import ARCFACE_112, Alignment, Face, Float32Array, Float64Array, UInt8Array
 
+
 def similarity_transform(source_xy: Float32Array, target_xy: Float64Array) -> Float64Array:
     """The 2x3 similarity (rotation, uniform scale, shift) that maps points best.
 
@@ -85,11 +86,10 @@ def _align_reduced(
     height, width = image_rgb.shape[:2]
     first = np.floor(corners.min(0)).astype(int) - 2 * reduction
     last = np.ceil(corners.max(0)).astype(int) + 2 * reduction
-    x0, y0 = (max(0, min(int(v), limit - reduction)) for v, limit in zip(first, (width, height), strict=True))
-    x1, y1 = (min(limit, max(int(v), 0)) for v, limit in zip(last, (width, height), strict=True))
-    columns, rows = max(1, (x1 - x0) // reduction), max(1, (y1 - y0) // reduction)
+    x0, columns = _reduced_span(int(first[0]), int(last[0]), width, reduction)
+    y0, rows = _reduced_span(int(first[1]), int(last[1]), height, reduction)
     part = image_rgb[y0 : y0 + rows * reduction, x0 : x0 + columns * reduction]
-    small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
     # The centre of reduced pixel (0, 0) lies at (reduction - 1) / 2 of the full picture.
     to_full = np.array(
         [
@@ -99,6 +99,13 @@ def _align_reduced(
         ]
     )
     return _warp(small, matrix @ to_full, side)
+
+
+def _reduced_span(first: int, last: int, limit: int, reduction: int) -> tuple[int, int]:
+    """Where to cut along one axis, and into how many bins: inside the picture, never empty."""
+    start = max(0, min(first, limit - reduction))
+    stop = min(limit, max(last, start + reduction))
+    return start, max(1, (stop - start) // reduction)
 
 
 def _warp(image_rgb: UInt8Array, matrix: Float64Array, side: int) -> UInt8Array:

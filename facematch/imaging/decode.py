@@ -9,7 +9,8 @@ Pillow decodes everything. ``cv2.imdecode`` is a fifth faster on JPEG, with the 
 but depending on its version it returns truncated pictures or writes codec warnings on stderr,
 and it knows no HEIC. The format's class is built directly instead of through ``Image.open``:
 only one plugin is imported, and neither the process-wide pixel limit nor the registry of
-formats is involved.
+formats is involved. (What cannot be silenced from here: libtiff writes a line on stderr for
+damaged compressed data, and Pillow warns through ``warnings`` about odd TIFF tags.)
 
 What becomes of the modes:
 

@@ -5,8 +5,8 @@ A caller holds a :class:`NetworkSource`, asks an :class:`Engine` to load it, and
 :func:`open_engine`, from ``--device``.
 """
 
-from facematch.runtime.engine import Engine, Network, NetworkSource
 from facematch.choices import Device
 from facematch.runtime.devices import open_engine
+from facematch.runtime.engine import Engine, Network, NetworkSource
 
 __all__ = ["Device", "Engine", "Network", "NetworkSource", "open_engine"]

@@ -9,6 +9,7 @@ at every start and nothing else. ``FACEMATCH_CACHE_DIR`` moves it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import os
@@ -56,13 +57,18 @@ def write_entry(key: str, payload: bytes) -> None:
     except OSError as error:
         if partial is not None:
             with contextlib.suppress(OSError):
-                os.unlink(partial)
-        _LOG.warning(
-            "the cache folder %s cannot be written (%s): every start converts the networks "
-            "again; set FACEMATCH_CACHE_DIR to a writable folder",
-            path.parent,
-            error.strerror,
-        )
+                Path(partial).unlink()
+        _say_unwritable(path.parent, error.strerror)
+
+
+@functools.cache  # once a process: four networks would say it four times
+def _say_unwritable(folder: Path, reason: str) -> None:
+    _LOG.warning(
+        "the cache folder %s cannot be written (%s): every start converts the networks "
+        "again; set FACEMATCH_CACHE_DIR to a writable folder",
+        folder,
+        reason,
+    )
 
 
 def _entry_path(key: str) -> Path:

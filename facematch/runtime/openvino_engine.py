@@ -34,7 +34,7 @@ class OpenVinoEngine:
     def __init__(self, threads: int | None = None) -> None:
         self._core = ov.Core()
         self._options = {
-            "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
+            "INFERENCE_NUM_THREADS": _usable_cores() if threads is None else threads,
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
         }
@@ -63,6 +63,13 @@ class OpenVinoEngine:
             repr(sorted(self._options.items())),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use; all of them where the system does not say (macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _export(compiled: ov.CompiledModel) -> bytes:

@@ -37,8 +37,10 @@ class TorchEngine:
         module = source.torch_module().to(self._device).eval()
 
         def run(batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
+            # A copy, because torch takes no mirrored view and warns of read-only arrays.
+            own = np.array(batch, order="C")
             with torch.inference_mode():
-                outputs = module(torch.from_numpy(batch).to(self._device))
+                outputs = module(torch.from_numpy(own).to(self._device))
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             return tuple(output.float().cpu().numpy() for output in outputs)
 

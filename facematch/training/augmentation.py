@@ -73,12 +73,15 @@ class Augmentation:
             image = np.asarray(
                 cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
             )
-        result = cv2.warpAffine(
-            image,
-            self._matrix(image.shape[0], size, draw[4:9]),
-            (size, size),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
+        result = np.asarray(
+            cv2.warpAffine(
+                image,
+                self._matrix(image.shape[0], size, draw[4:9]),
+                (size, size),
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            np.uint8,
         )
         if self.occlusion and draw[9] < self.occlusion:
             _occlude(result, rng)

@@ -7,10 +7,12 @@ mapped, never loaded whole) beside ``crops.json``, which says what it was made f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +63,12 @@ def _source_key(archives: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+def _decode(archive: zipfile.ZipFile, member: str) -> npt.NDArray[np.uint8] | None:
+    try:
+        data = archive.read(member)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except (zipfile.BadZipFile, zlib.error, cv2.error):  # damaged, or no bytes at all
+        return None
     if image is None or image.shape != (CROP_SIZE, CROP_SIZE, 3):
         return None
     return np.asarray(image, np.uint8)
@@ -115,21 +121,25 @@ def _decode_archives(archives: Sequence[Path], array_path: Path, index_path: Pat
     scratch = np.lib.format.open_memmap(
         partial, mode="w+", dtype=np.uint8, shape=(len(members), CROP_SIZE, CROP_SIZE, 3)
     )
-    opened_archive: zipfile.ZipFile | None = None
-    for archive, member in members:
-        if opened_archive is None or opened_archive.filename != str(archive):
-            opened_archive = zipfile.ZipFile(archive)
-        image = _decode(opened_archive.read(member))
-        if image is None:
-            unreadable.append(f"{archive.name}:{member}")
-            continue
-        scratch[len(names)] = image
-        names.append(f"{archive.name}:{member}")
-        identity = _identity(member)
-        labels.append(
-            NO_IDENTITY
-            if identity is None
-            else identities.setdefault((archive, identity), len(identities))
+    with contextlib.ExitStack() as stack:
+        opened_archives = {a: stack.enter_context(zipfile.ZipFile(a)) for a in archives}
+        for archive, member in members:
+            image = _decode(opened_archives[archive], member)
+            if image is None:
+                unreadable.append(f"{archive.name}:{member}")
+                continue
+            scratch[len(names)] = image
+            names.append(f"{archive.name}:{member}")
+            identity = _identity(member)
+            labels.append(
+                NO_IDENTITY
+                if identity is None
+                else identities.setdefault((archive, identity), len(identities))
+            )
+    if not names:
+        partial.unlink()
+        raise TrainingDataError(
+            f"{archives[0]}: none of its members is a {CROP_SIZE}x{CROP_SIZE} picture"
         )
     scratch.flush()
     if unreadable:  # keep the file exactly as long as its readable crops

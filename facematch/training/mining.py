@@ -52,6 +52,4 @@ def batch_hard(embeddings: Tensor, labels: Tensor) -> Quadruplets:
             & negative2_distance.isfinite()
         )
         anchor = torch.arange(len(labels), device=labels.device)
-        return Quadruplets(
-            anchor[usable], positive[usable], negative1[usable], negative2[usable]
-        )
+        return Quadruplets(anchor[usable], positive[usable], negative1[usable], negative2[usable])

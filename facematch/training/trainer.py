@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import queue
 import threading
 import time
@@ -115,7 +116,7 @@ class BatchLoader:
                     put(self.load(step))
                     if stopped.is_set():
                         return
-            except BaseException as error:  # handed to the consumer, which raises it
+            except BaseException as error:  # noqa: BLE001 - the consumer raises it
                 put(error)
 
         worker = threading.Thread(target=fill, name="batch-loader", daemon=True)
@@ -152,7 +153,7 @@ class Trainer:
         run_dir: Path,
         validate: Validation | None = None,
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self.config = config
         self.step = 0
         self._loader = loader
@@ -168,11 +169,18 @@ class Trainer:
         """Restores ``checkpoint.pt`` if it exists; returns whether it did.
 
         Raises:
-            TrainingError: the checkpoint was written under another configuration.
+            TrainingError: the checkpoint was written under another configuration, or cannot
+                be read.
         """
         if not self._checkpoint_path.exists():
             return False
-        state = torch.load(self._checkpoint_path, weights_only=True)
+        try:
+            state = torch.load(self._checkpoint_path, weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise TrainingError(
+                f"{self._checkpoint_path}: not a readable checkpoint; "
+                "delete it to start over, or put a copy in its place"
+            ) from error
         if state["format"] != CHECKPOINT_FORMAT or state["config"] != _plain(self.config):
             raise TrainingError(
                 f"{self._checkpoint_path}: made under another configuration; "
@@ -195,7 +203,8 @@ class Trainer:
             self.step += 1
             elapsed_s = time.monotonic() - saved_at
             if elapsed_s > self.config.checkpoint_every_s or self.step == self.config.steps:
-                self._report(figures, crops=len(figures["loss"]) * len(indices), elapsed_s=elapsed_s)
+                crops = len(figures["loss"]) * len(indices)
+                self._report(figures, crops=crops, elapsed_s=elapsed_s)
                 self.save()
                 saved_at = time.monotonic()
 
@@ -212,7 +221,7 @@ class Trainer:
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss became {loss.item()} at step {self.step}")
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
         self._optimizer.step()
         self._update_average()

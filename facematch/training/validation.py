@@ -13,7 +13,9 @@ from torch.nn import functional
 from facematch.training.augmentation import Augmentation
 from facematch.training.trainer import Validation, to_network_input
 
-PLAIN = Augmentation(flip=0, shift_px=0, scale=0, rotation_deg=0, colour=0, grey=0, coarse=0, jpeg=0)
+PLAIN = Augmentation(
+    flip=0, shift_px=0, scale=0, rotation_deg=0, colour=0, grey=0, coarse=0, jpeg=0
+)
 
 
 def embed_crops(
@@ -29,9 +31,7 @@ def embed_crops(
     return np.asarray(torch.cat(parts).float().numpy(), np.float32)
 
 
-def verification_on(
-    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
-) -> Validation:
+def verification_on(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Validation:
     """All-pairs verification on labelled crops: AUC, and TAR at FMR 1 % and 0.1 %."""
     first, second = np.triu_indices(len(labels), 1)
     same = labels[first] == labels[second]

@@ -265,7 +265,7 @@ def test_damaged_pins_are_not_taken_for_none(
 
 def test_two_pulls_at_once(weights: Path, models_root: Path) -> None:
     models_root.mkdir()
-    with FileLock(models_root / ".lock"), pytest.raises(DownloadError, match="another .* running"):
+    with FileLock(models_root / ".lock"), pytest.raises(DownloadError, match=r"another .* running"):
         install(weights)
     assert not install(weights).already_installed
 

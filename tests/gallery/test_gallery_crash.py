@@ -218,7 +218,7 @@ def test_reader_sees_one_consistent_version_at_every_instant(tmp_path: Path) -> 
     process = child(COMMIT_FOREVER, path)
     try:
         seen = set()
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 1
         while time.monotonic() < end:
             with Gallery.open(path, IDENTITY) as gallery:
                 n = len(gallery)
@@ -320,7 +320,7 @@ def test_symbolic_link_is_followed_and_stays(tmp_path: Path) -> None:
 
 
 def test_missing_folder_and_missing_gallery(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="check that the folder exists"):
+    with pytest.raises(OutputError, match="there is no such folder"):
         GalleryWriter.open(tmp_path / "nowhere" / "g.h5", IDENTITY)
     with pytest.raises(GalleryNotFoundError, match="facematch enroll"):
         GalleryWriter.open(tmp_path / "g.h5", IDENTITY, create=False)

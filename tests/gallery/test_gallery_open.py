@@ -104,7 +104,7 @@ def test_newer_version_is_named(path: Path) -> None:
 
 def test_gallery_of_another_model(path: Path) -> None:
     other = replace(IDENTITY, name="facenet-casia", fingerprint="0" * 64)
-    with pytest.raises(GalleryModelMismatchError, match="compact-256.*facenet-casia.*--model"):
+    with pytest.raises(GalleryModelMismatchError, match=r"compact-256.*facenet-casia.*--model"):
         Gallery.open(path, other)
     with pytest.raises(GalleryModelMismatchError):
         GalleryWriter.open(path, other)
@@ -134,20 +134,25 @@ def test_closed_gallery_says_so(path: Path) -> None:
     assert np.isfinite(templates).all()
 
 
+def problems_of(path: Path) -> tuple[str, ...]:
+    """What opening or verifying says of a gallery."""
+    try:
+        with Gallery.open(path, IDENTITY) as gallery:
+            return gallery.verify().problems
+    except GalleryError as exc:
+        return (str(exc),)
+
+
 def test_every_flipped_bit_is_found(path: Path) -> None:
     data = path.read_bytes()
     rng = np.random.default_rng(0)
     used = np.flatnonzero(np.frombuffer(data, np.uint8))
-    offsets = [*range(0, 96, 5), *rng.choice(used, 150), *rng.integers(0, len(data), 50)]
+    offsets = [*range(0, 96, 5), *rng.choice(used, 100), *rng.integers(0, len(data), 30)]
     for offset in offsets:
         damaged = bytearray(data)
         damaged[offset] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        try:
-            with Gallery.open(path, IDENTITY) as gallery:
-                assert not gallery.verify().sound, f"byte {offset}"
-        except GalleryError as exc:
-            assert len(str(exc).splitlines()) == 1
+        assert problems_of(path) != (), f"byte {offset}"
 
 
 def test_damage_to_a_column_is_refused_when_the_column_is_used(path: Path) -> None:
@@ -195,7 +200,7 @@ def test_search_names_the_subject_of_a_broken_template(
     with Gallery.open(path, IDENTITY) as gallery:
         if metric is Metric.PEARSON and value == 3e38:
             return  # a correlation does not see the norm; verify does, below
-        with pytest.raises(GalleryCorruptError, match="template 1, of subject 'b'.*gallery verify"):
+        with pytest.raises(GalleryCorruptError, match=r"template 1, of subject 'b'.*verify"):
             gallery.search(templates_of(2, 8), 2, metric)
 
 
@@ -438,7 +443,7 @@ def test_forged_contents_with_right_checksums_are_listed(tmp_path: Path) -> None
         with pytest.raises(GalleryCorruptError, match="subject that does not exist"):
             gallery.search(templates_of(1), 1, Metric.COSINE)
         with pytest.raises(GalleryCorruptError, match="unsafe subject names"):
-            gallery.subjects()
+            gallery.find_subject("cc")
 
 
 def test_report_counts_what_was_checked(path: Path) -> None:

@@ -49,7 +49,7 @@ references = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(references, max_size=6), st.integers(0, 6))
 def test_references_come_back_bit_for_bit_over_two_commits(
     wanted: list[Reference], first: int
@@ -91,7 +91,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(operations)
 def test_any_sequence_of_changes_agrees_with_a_list(steps: list[tuple[str, int, int]]) -> None:
     model, serial = Model(), 0

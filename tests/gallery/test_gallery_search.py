@@ -20,6 +20,7 @@ def oracle(
 ) -> list[tuple[float, int, int]]:
     """(distance, subject, row) of the nearest reference per subject."""
     measured = distance(np.broadcast_to(probe, templates.shape), templates, metric)
+    measured = np.round(measured.astype(np.float64) * 2**24) / 2**24
     best: dict[int, tuple[float, int, int]] = {}
     for row, (value, subject) in enumerate(zip(measured.tolist(), subjects.tolist(), strict=True)):
         best[subject] = min(best.get(subject, (np.inf, 0, 0)), (value, subject, row))
@@ -31,7 +32,7 @@ def found(result: object, probe: int) -> list[tuple[float, int, int]]:
     return list(zip(*(c.tolist() for c in columns), strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     n=st.integers(1, 200),
     subjects=st.integers(1, 40),
@@ -94,10 +95,9 @@ def test_no_probes_and_no_templates() -> None:
 
 @pytest.mark.parametrize("top", [0, -1])
 def test_top_must_be_positive(top: int) -> None:
+    one = templates_of(1)
     with pytest.raises(ValueError, match="top"):
-        search(
-            templates_of(2), np.zeros(2, np.int32), templates_of(1), top=top, metric=Metric.COSINE
-        )
+        search(one, np.zeros(1, np.int32), one, top=top, metric=Metric.COSINE)
 
 
 def test_shapes_and_probes_are_checked() -> None:

@@ -7,6 +7,7 @@ imported when the network is built, because the import brings torchvision along.
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import IO, cast
 
 import torch
@@ -55,7 +56,9 @@ def read_published_weights(file: IO[bytes], name: str) -> nn.Module:
         ModelFormatError: it is not such a file, or holds the weights of another network.
     """
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of foreign formats, which then fail by themselves
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except _LOAD_ERRORS as error:
         raise ModelFormatError(
             f"{name}: not a torch file of plain tensors ({type(error).__name__}); "

@@ -9,6 +9,7 @@ of a stage in one batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -170,8 +171,10 @@ def _in_batches(
 ) -> list[Float32Array]:
     """Runs a net over all windows in batches of bounded memory; widths are of its outputs."""
     parts = [tuple(np.zeros((0, width), np.float32) for width in widths)]
-    for start in range(0, len(windows), LARGEST_BATCH):
-        parts.append(network(sampler.crops(windows[start : start + LARGEST_BATCH], side)))
+    parts += [
+        network(sampler.crops(windows[start : start + LARGEST_BATCH], side))
+        for start in range(0, len(windows), LARGEST_BATCH)
+    ]
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
@@ -180,13 +183,14 @@ def _suppress(scored: Float32Array, overlap: float) -> Int64Array:
     if len(scored) == 0:
         return np.zeros(0, np.int64)
     rectangles = np.concatenate([scored[:, :2], scored[:, 2:4] - scored[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(rectangles.astype(np.float64), scored[:, 4], 0.0, overlap)
+    # OpenCV's stubs know lists only.
+    boxes: Any = rectangles.astype(np.float64)
+    scores: Any = scored[:, 4]
+    kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap)
     return np.asarray(kept, np.int64).reshape(-1)
 
 
-def _suppress_nested(
-    boxes: Float32Array, scores: Float32Array, overlap: float
-) -> list[int]:
+def _suppress_nested(boxes: Float32Array, scores: Float32Array, overlap: float) -> list[int]:
     """Suppression by intersection over the *smaller* area, which removes boxes in boxes."""
     area = np.prod(boxes[:, 2:4] - boxes[:, 0:2] + 1, axis=1)
     waiting = np.argsort(scores)[::-1]

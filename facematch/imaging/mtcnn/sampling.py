@@ -36,9 +36,7 @@ class AreaSampler:
         strip = lower - upper  # (height, w + 1, 3): whole rows, so that memory is read in order
         sums = strip[:, x1[0]] - strip[:, x0[0]]
         area = (y1 - y0)[0][:, None] * (x1 - x0)[0][None, :]
-        return (sums.astype(np.float32) / area.astype(np.float32)[..., None]).astype(
-            np.float32, copy=False
-        )
+        return np.asarray(sums.astype(np.float32) / area.astype(np.float32)[..., None])
 
     def crops(self, windows_xyxy: Int64Array, side: int) -> Float32Array:
         """Square resamplings of rectangular windows.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,7 +39,7 @@ class DistillationLoss(nn.Module):
         squared = (student @ student.T - teacher @ teacher.T).square()
         count = len(student)
         relational = (squared.sum() - squared.diagonal().sum()) / (count * (count - 1))
-        return cast(Tensor, pointwise + self.relational_weight * relational)
+        return pointwise + self.relational_weight * relational
 
 
 def teacher_similarity(embeddings: Tensor, targets: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,17 +51,14 @@ class QuadrupletLoss(nn.Module):
             return unit.sum() * 0.0
         gap1, gap2 = _gaps(unit, quadruplets)
         if teacher is None:
-            return cast(
-                Tensor,
-                torch.relu(self.margin1 - gap1).mean() + torch.relu(self.margin2 - gap2).mean(),
-            )
+            return torch.relu(self.margin1 - gap1).mean() + torch.relu(self.margin2 - gap2).mean()
         with torch.no_grad():
             wanted1, wanted2 = _gaps(functional.normalize(teacher.float(), dim=1), quadruplets)
             wanted1.clamp_(max=self.margin1)
             wanted2.clamp_(max=self.margin2)
         hinge1 = torch.relu(wanted1 - gap1) * (wanted1 > 0)
         hinge2 = torch.relu(wanted2 - gap2) * (wanted2 > 0)
-        return cast(Tensor, hinge1.mean() + hinge2.mean())
+        return hinge1.mean() + hinge2.mean()
 
 
 def _gaps(unit: Tensor, quadruplets: Quadruplets) -> tuple[Tensor, Tensor]:

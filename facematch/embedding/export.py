@@ -139,7 +139,7 @@ def _write_graph(network: Any, folder: Path, size: int) -> None:
     import openvino as ov
     import torch
     from openvino import opset13 as ops
-    from openvino.frontend import FrontEndManager
+    from openvino.frontend import FrontEndManager, GeneralFailure, OpConversionFailure
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     # The front end alone, without ov.convert_model's passes: those fold normalisation into
@@ -157,8 +157,8 @@ def _write_graph(network: Any, folder: Path, size: int) -> None:
             )
         front_end = FrontEndManager().load_by_framework("pytorch")
         model = front_end.convert(front_end.load(decoder))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except (RuntimeError, GeneralFailure, OpConversionFailure) as error:
+        reason = str(error).strip().splitlines()[-1].lstrip("- ")
         raise ModelFormatError(f"export: the network cannot be converted ({reason})") from error
     model.inputs[0].get_node().set_friendly_name("x")
     model.reshape({model.inputs[0]: ov.PartialShape([-1, 3, size, size])})
@@ -184,13 +184,14 @@ def _write_graph(network: Any, folder: Path, size: int) -> None:
 def _name_by_position(model: Any) -> None:
     """Replaces names that OpenVINO counts up through the life of a process.
 
-    The same network then has the same structure file, and with it the same fingerprint,
-    whenever and wherever it is exported: templates of two machines can be compared.
+    The same network then has the same structure file, and with it the same fingerprint, at
+    every export by the same versions of torch and OpenVINO.
     """
     model.set_friendly_name("network")
     for index, node in enumerate(model.get_ordered_ops()):
-        if _COUNTED_NAME.fullmatch(node.get_friendly_name()):
-            node.set_friendly_name(f"{node.get_type_name()}_at_{index}")
+        kind = node.get_type_name()
+        if kind != "Parameter" and _COUNTED_NAME.fullmatch(node.get_friendly_name()):
+            node.set_friendly_name(f"{kind}_at_{index}")
             with contextlib.suppress(KeyError):
                 del node.get_rt_info()["fused_names_0"]
 

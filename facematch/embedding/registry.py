@@ -55,7 +55,7 @@ def find_model(name_or_path: str = DEFAULT_MODEL) -> ModelBundle:
     installed = installed_models()
     if name_or_path in installed:
         return load_bundle(installed[name_or_path])
-    if os.sep in name_or_path or Path(name_or_path).is_dir():
+    if os.sep in name_or_path or _is_bundle(Path(name_or_path)):
         return load_bundle(Path(name_or_path))
     from facematch.embedding.published import PUBLISHED
 
@@ -66,3 +66,10 @@ def find_model(name_or_path: str = DEFAULT_MODEL) -> ModelBundle:
     near = difflib.get_close_matches(name_or_path, [*installed, *PUBLISHED])
     hint = f"did you mean {' or '.join(near)}?" if near else "facematch models list shows all"
     raise UnknownModelError(f"there is no model named {name_or_path!r}; {hint}")
+
+
+def _is_bundle(folder: Path) -> bool:
+    try:
+        return (folder / CARD).is_file()
+    except OSError:  # what cannot be a path, an over-long name for one
+        return False

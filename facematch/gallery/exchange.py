@@ -39,7 +39,6 @@ import numpy.typing as npt
 
 from facematch import __version__
 from facematch.errors import (
-    GalleryError,
     GalleryFormatError,
     GalleryModelMismatchError,
     GalleryNotFoundError,
@@ -51,7 +50,13 @@ from facematch.gallery.names import name_problem
 from facematch.gallery.quality import joined_warnings, quality_from, quality_rows
 from facematch.gallery.reader import Gallery
 from facematch.gallery.stored import TEXT_ERRORS
-from facematch.gallery.structure import H5_ERRORS, StrictReader, plain_errors, write_identity
+from facematch.gallery.structure import (
+    H5_ERRORS,
+    StrictReader,
+    first_line,
+    plain_errors,
+    write_identity,
+)
 from facematch.types import Float32Array, ModelIdentity, Reference
 
 EXCHANGE_NAME = "facematch templates"
@@ -146,19 +151,17 @@ def import_templates(
         UsageError: templates without a name, and no ``subject``.
     """
     path = Path(path)
-    if not path.is_file():
-        raise GalleryNotFoundError(
-            f"there is no file {path}; make one with `facematch gallery export` or "
-            "`facematch embed -o`"
-        )
     try:
+        if not path.is_file():
+            raise GalleryNotFoundError(
+                f"there is no file {path}; make one with `facematch gallery export` or "
+                "`facematch embed -o`"
+            )
         with h5py.File(path, "r", locking=False) as file:
             found = _read(StrictReader(file, path, _KIND, path.stat().st_size))
-    except GalleryError:
-        raise
     except H5_ERRORS as exc:
         raise GalleryFormatError(
-            f"{path} is not a readable {_KIND} ({str(exc).splitlines()[0]}); export it again"
+            f"{path} is not a readable {_KIND} ({first_line(exc)}); export it again"
         ) from exc
     if identity is not None and found.identity.fingerprint != identity.fingerprint:
         raise GalleryModelMismatchError(

@@ -81,13 +81,11 @@ class Gallery:
             GalleryModelMismatchError: its templates are of another model.
         """
         path = Path(path)
-        if not path.exists():
-            raise GalleryNotFoundError(
-                f"there is no gallery {path}; make one with `facematch enroll` first"
-            )
-        if not path.is_file():
-            raise GalleryFormatError(f"{path} is not a file; give the path of a gallery file")
         try:
+            if not path.exists():
+                raise not_found(path)
+            if not path.is_file():
+                raise GalleryFormatError(f"{path} is not a file; give the path of a gallery file")
             with path.open("rb") as file:
                 info, columns = open_columns(file, path)
         except OSError as exc:
@@ -278,6 +276,13 @@ class Gallery:
             return None
         crop: UInt8Array = self.column("crops/rgb").rows(at, at + 1)[0].copy()
         return crop
+
+
+def not_found(path: Path) -> GalleryNotFoundError:
+    """The error for a gallery that is not there."""
+    return GalleryNotFoundError(
+        f"there is no gallery {path}; make one with `facematch enroll` first"
+    )
 
 
 def unknown_subject(path: Path, name: str, names: Collection[str]) -> UnknownSubjectError:

@@ -99,7 +99,7 @@ def search(
 
     Raises:
         UnsoundTemplateError: a stored template is not finite or not of unit norm.
-        ValueError: shapes do not fit, or a probe is not finite.
+        ValueError: shapes do not fit, or a probe is not finite or not of unit norm.
 
     >>> gallery = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
     >>> subject = np.array([0, 1, 1], np.int32)
@@ -114,8 +114,8 @@ def search(
         )
     if subject_index.shape != (n,) or top < 1 or block_rows < 1:
         raise ValueError(f"{subject_index.shape} subjects of {n} rows, top {top}, {block_rows=}")
-    if not np.isfinite(probes).all():
-        raise ValueError("a probe is not finite")
+    if not np.all(np.abs(np.linalg.norm(probes, axis=1) - 1) <= _MAX_PRODUCT - 1):
+        raise ValueError("a probe is not finite or not of unit norm")
 
     empty = _Pool(np.empty(0, np.int64), np.empty(0, np.float32), np.float32(np.inf))
     pools = [empty] * len(probes)

@@ -136,8 +136,13 @@ def plain_errors() -> Iterator[None]:
     except (OSError, RuntimeError) as exc:
         code = getattr(exc, "errno", None)
         if code is None:
-            raise OSError(str(exc).splitlines()[0]) from exc
+            raise OSError(first_line(exc)) from exc
         raise OSError(code, os.strerror(code)) from exc
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its kind if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def write_identity(file: h5py.File, identity: ModelIdentity) -> None:
@@ -244,7 +249,9 @@ class StrictReader:
         here = self._file
         parts = name.split("/")
         for part in parts:
-            if part not in here or not isinstance(here.get(part, getlink=True), h5py.HardLink):
+            # Not `part in here`, which opens the file that an external link names.
+            links, key = here.id.links, part.encode()
+            if not links.exists(key) or links.get_info(key).type != h5py.h5l.TYPE_HARD:
                 raise self.refuse(f"{name} is missing or a link to elsewhere")
             here = here[part]
             if not isinstance(here, kind if part is parts[-1] else h5py.Group):
@@ -263,7 +270,7 @@ def read_structure(file: BinaryIO, path: Path, file_size: int) -> Structure:
             return _read(StrictReader(opened, path, "gallery", file_size))
     except H5_ERRORS as exc:
         raise GalleryFormatError(
-            f"{path} is damaged: its HDF5 structure cannot be read ({str(exc).splitlines()[0]}); "
+            f"{path} is damaged: its HDF5 structure cannot be read ({first_line(exc)}); "
             "restore a sound copy or enroll again"
         ) from exc
 
@@ -280,6 +287,7 @@ def _read(reader: StrictReader) -> Structure:
         reader.text("library_version"),
     )
     names = [column.name for column in COLUMNS] + [CHECKSUMS]
+    # "subjects" holds no dataset itself; the other groups all do.
     for group in {"/"} | {n.rpartition("/")[0] for n in names if "/" in n} | {"subjects"}:
         prefix = "" if group == "/" else f"{group}/"
         inside = {n.removeprefix(prefix).split("/")[0] for n in names if n.startswith(prefix)}

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facematch import __version__
-from facematch.errors import GalleryNotFoundError, OutputError, UsageError
+from facematch.errors import OutputError, UsageError
 from facematch.gallery.atomic import remove_stale, replacing
 from facematch.gallery.contents import (
     Content,
@@ -29,7 +29,7 @@ from facematch.gallery.format import CROP_SHAPE, SHA256_HEX, UNIT_NORM_TOLERANCE
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.names import normalize_subject
 from facematch.gallery.quality import joined_warnings
-from facematch.gallery.reader import Gallery, unknown_subject
+from facematch.gallery.reader import Gallery, not_found, unknown_subject
 from facematch.gallery.stored import TEXT_ERRORS
 from facematch.gallery.structure import GalleryInfo
 from facematch.types import BoolArray, Float32Array, ModelIdentity, Reference
@@ -88,15 +88,13 @@ class GalleryWriter:
             OutputError: the folder cannot be written to.
         """
         path = Path(os.path.realpath(path))
-        if not path.exists() and (identity is None or not create):
-            raise GalleryNotFoundError(
-                f"there is no gallery {path}; make one with `facematch enroll` first"
-            )
+        if not os.path.lexists(path) and (identity is None or not create):
+            raise not_found(path)
         lock = WriterLock(path, lock_timeout_s)
         try:
             _tidy(path)
             base = None
-            if identity is None or path.exists():
+            if identity is None or os.path.lexists(path):
                 base = Gallery.open(path, identity)
                 identity = base.identity
             return cls(path, lock, base, identity)

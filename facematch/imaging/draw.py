@@ -80,6 +80,18 @@ def draw_faces(image_rgb: UInt8Array, annotations: Sequence[Annotation]) -> UInt
     return np.array(canvas)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder for pictures, with its parents, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{folder}: cannot be made a folder ({exc.strerror})") from exc
+
+
 def write_image(path: Path, image_rgb: UInt8Array) -> None:
     """Write a picture in the format that the suffix names; readers never see half of it.
 

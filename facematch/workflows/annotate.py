@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from facematch.errors import OutputError
 from facematch.imaging.decode import load_photograph
-from facematch.imaging.draw import Annotation, draw_faces, write_image
+from facematch.imaging.draw import Annotation, draw_faces, make_folder, write_image
 
 
 class AnnotatedCopies:
@@ -21,10 +20,7 @@ class AnnotatedCopies:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
+        make_folder(folder)
         self._folder = folder
         self._taken: set[str] = set()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from facematch.errors import InputError
 from facematch.imaging.align import align_face
 from facematch.imaging.decode import load_photograph
-from facematch.imaging.draw import write_image
+from facematch.imaging.draw import make_folder, write_image
 from facematch.imaging.quality import measure_quality
 from facematch.imaging.selection import select_faces
 from facematch.pipeline import Detector, Failure
@@ -83,5 +83,6 @@ def align(
             suffix = f"-{position}" if choice is FaceChoice.ALL else ""
             relative = path.relative_to(root)
             target = destination / relative.with_name(f"{relative.stem}{suffix}.png")
+            make_folder(target.parent)
             write_image(target, align_face(photograph.image_rgb, found[index], border=border))
             yield AlignedCrop(str(path), str(target), index)

@@ -156,7 +156,7 @@ def enroll(
         analyzer: decodes, detects and embeds.
         gallery: the file; made if it does not exist.
         keep_crops: store the aligned 112x112 crops, from which another model can re-embed.
-        commit_every_s: seconds between commits.
+        commit_every_s: least seconds between commits.
         progress: called with photographs done and in all.
 
     Raises:
@@ -169,7 +169,7 @@ def enroll(
     with GalleryWriter.open(gallery, analyzer.identity) as writer:
         pending = list(_pending(items, writer.subject_by_source(), skipped, failed))
         outcomes = analyzer.stream(item.path for item in pending)
-        committed_at = time.monotonic()
+        committed_at, interval_s = time.monotonic(), commit_every_s
         try:
             for item, outcome in zip(pending, outcomes, strict=True):
                 if isinstance(outcome, Failure):
@@ -179,9 +179,12 @@ def enroll(
                     writer.add(_references(item.subject, photograph, keep_crops), templates)
                     enrolled += _enrolled(item.subject, photograph)
                 progress(len(items) - len(pending) + len(enrolled) + len(failed), len(items))
-                if time.monotonic() - committed_at > commit_every_s:
+                if time.monotonic() - committed_at > interval_s:
+                    started_at = time.monotonic()
                     writer.commit()
                     committed_at = time.monotonic()
+                    # A commit writes the whole file: in a large gallery, less often.
+                    interval_s = max(interval_s, 20 * (committed_at - started_at))
         finally:
             if enrolled:  # a run in which everything fails makes no empty gallery
                 writer.commit()

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("distill_dir", type=Path)
     parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--crops", type=int, default=500_000, help="crops to see in all")
+    parser.add_argument("--crops", type=int, default=300_000, help="crops to see in all")
     parser.add_argument("--weight", type=float, default=0.1, help="of the quadruplet loss")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)

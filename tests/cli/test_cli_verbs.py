@@ -207,7 +207,7 @@ def test_two_faces_with_only(tmp_path: Path) -> None:
 
 def test_strict_refuses_poor_quality(tmp_path: Path) -> None:
     flat = photograph(tmp_path / "flat.png", [RED])
-    refused(run("verify", flat, flat, "--threshold", 0.5, "--strict"), 3, "flat.png", "contrast")
+    refused(run("verify", flat, flat, "--threshold", 0.5, "--strict"), 3, "flat.png", "too dark")
 
 
 def test_gallery_errors(tmp_path: Path, people: Path, fake_pipeline: FakeNetwork) -> None:

@@ -320,7 +320,7 @@ def test_symbolic_link_is_followed_and_stays(tmp_path: Path) -> None:
 
 
 def test_missing_folder_and_missing_gallery(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="there is no such folder"):
+    with pytest.raises(OutputError, match="there is no folder"):
         GalleryWriter.open(tmp_path / "nowhere" / "g.h5", IDENTITY)
     with pytest.raises(GalleryNotFoundError, match="facematch enroll"):
         GalleryWriter.open(tmp_path / "g.h5", IDENTITY, create=False)

@@ -24,7 +24,7 @@ from facematch.errors import (
 from facematch.gallery import Gallery, GalleryWriter
 from facematch.gallery.format import CHECKSUMS, FORMAT_VERSION
 from facematch.gallery.opening import open_columns
-from facematch.gallery.seal import SEAL_BYTES, Seal, structure_digest
+from facematch.gallery.seal import SEAL_BYTES, Extent, Seal, structure_digest
 from facematch.gallery.structure import read_structure
 from facematch.types import Metric
 
@@ -53,11 +53,7 @@ def reseal(path: Path) -> None:
 
             def collect(name: str, item: object) -> None:
                 if isinstance(item, h5py.Dataset) and name != CHECKSUMS and item.nbytes > 0:
-                    offset = item.id.get_offset()
-                    if offset is not None:
-                        from facematch.gallery.seal import Extent
-
-                        extents.append(Extent(offset, item.nbytes))
+                    extents.append(Extent(item.id.get_offset(), item.nbytes))
 
             opened.visititems(collect)
         digest = structure_digest(file, extents, size) or bytes(32)
@@ -76,6 +72,10 @@ def test_missing_folder_empty_text_and_foreign_files(tmp_path: Path) -> None:
         with h5py.File(tmp_path / "foreign.h5", "w", userblock_size=block) as file:
             file["templates"] = np.zeros((3, 16), np.float32)
         assert "HDF5 file but not" in refused(tmp_path / "foreign.h5", GalleryFormatError)
+
+
+def test_name_too_long_for_the_file_system(tmp_path: Path) -> None:
+    assert "cannot read" in refused(tmp_path / ("g" * 300), GalleryError)
 
 
 def test_fifo_does_not_block(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_top_must_be_positive(top: int) -> None:
 
 def test_shapes_and_probes_are_checked() -> None:
     templates, index = templates_of(3), np.zeros(3, np.int32)
-    for probes in (templates[0], templates_of(1, d=8), templates[:1] * np.nan):
+    for probes in (templates[0], templates_of(1, d=8), templates[:1] * np.nan, templates[:1] * 2):
         with pytest.raises(ValueError, match="probe"):
             search(templates, index, probes, top=1, metric=Metric.COSINE)
     with pytest.raises(ValueError, match="subjects"):

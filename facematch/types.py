@@ -162,7 +162,7 @@ class ModelIdentity:
 
     Attributes:
         name: as ``--model`` takes it.
-        fingerprint: SHA-256 over weights, preprocessing and alignment template.
+        fingerprint: SHA-256 over weights, architecture, preprocessing and alignment.
         embedding_size: length of a template.
     """
 

@@ -40,9 +40,10 @@ CONTRACT: dict[str, set[str]] = {
         *("calibration", "gallery", "pipeline", "training"),
     },
     # The commands hand galleries, pipelines and calibrations to workflows, and print what
-    # comes back; networks, devices and training stay behind those.
+    # comes back; networks, devices and training stay behind those. Of the models they know
+    # only where they are.
     "cli": {
-        *("errors", "types", "choices", "metrics", "imaging"),
+        *("errors", "types", "choices", "metrics", "imaging", "embedding.registry"),
         *("calibration", "gallery", "pipeline", "workflows"),
     },
 }

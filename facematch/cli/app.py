@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -81,4 +82,8 @@ app.add_typer(models.app, name="models")
 
 def main() -> None:
     """Entry point of the ``facematch`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # Paths need not be UTF-8: print what cannot be encoded as an escape, do not fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="facematch")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -53,9 +52,7 @@ def enroll(
     analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
     options.note(f"device: {engine.device}", quiet)
     with Progress("enrolling", quiet) as progress:
-        result = workflow.enroll(
-            items, analyzer, gallery, keep_crops=keep_crops, progress=progress
-        )
+        result = workflow.enroll(items, analyzer, gallery, keep_crops=keep_crops, progress=progress)
     if json:
         output.print_json(_json(result))
     else:

@@ -143,10 +143,8 @@ def _print(result: IdentifyResult) -> None:
     for face in result.faces:
         width, height = face.face.face.size_wh
         left, top = (float(v) for v in face.face.face.box_xyxy[:2])
-        print(
-            f"  face {face.face.index + 1}, {width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f}): "
-            f"{_name(face)}"
-        )
+        where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
+        print(f"  face {face.face.index + 1}, {where}: {_name(face)}")
         for candidate in face.candidates:
             print(f"      {candidate.distance:.4f}  {candidate.subject}")
         for warning in face.face.quality.warnings:

@@ -76,14 +76,14 @@ def _side_json(side: VerifiedSide) -> dict[str, Any]:
 def _print(result: VerifyResult) -> None:
     print("MATCH" if result.match else "NO MATCH")
     side = "within" if result.match else "beyond"
-    print(
-        f"  distance {result.distance:.4f}, {side} the threshold by {abs(result.margin):.4f}"
-    )
+    print(f"  distance {result.distance:.4f}, {side} the threshold by {abs(result.margin):.4f}")
     print(f"  {output.describe_decision(result.decision)}")
     if result.probability is not None:
         calibration = result.decision.calibration
-        prior = 0.5 if calibration is None or calibration.match_probability is None else (
-            calibration.match_probability.prior
+        prior = (
+            0.5
+            if calibration is None or calibration.match_probability is None
+            else (calibration.match_probability.prior)
         )
         print(
             f"  probability of one person {output.percent(result.probability)}, "

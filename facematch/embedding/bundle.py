@@ -10,9 +10,10 @@
 Because the structure refers to the weights by name, they are on disk once, and the form to
 train on and the form to run cannot drift apart.
 
-The fingerprint is the SHA-256 over the three network files, the preprocessing and the
-alignment. It is computed from the files at every load and must equal the card's, so a
-changed byte never runs under the old name.
+The fingerprint is the SHA-256 over weights, architecture, preprocessing and alignment: all
+that decides what a template is. The structure is not part of it, because exporters of
+different versions write the same network differently; the card states the SHA-256 of each
+file instead. Both are computed at every load, so a changed byte never runs under the old name.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class ModelBundle:
         preprocessing: of the pixels.
         alignment: how faces are cut for it.
         architecture: name in ``facematch.embedding.networks.NETWORKS``.
+        files_sha256: digest over the network files, for caches of compiled forms.
         card: the whole card, for people.
     """
 
@@ -74,6 +76,7 @@ class ModelBundle:
     preprocessing: Preprocessing
     alignment: Alignment
     architecture: str
+    files_sha256: str
     card: dict[str, Any]
 
     @property
@@ -85,7 +88,7 @@ class ModelBundle:
         """The network: uint8 (n, size, size, 3) RGB -> float32 (n, embedding_size)."""
         return NetworkSource(
             name=self.identity.name,
-            key=self.identity.fingerprint,
+            key=f"{self.identity.fingerprint} {self.files_sha256}",
             openvino_model=lambda: graph.bound_model(
                 self.path / GRAPH,
                 self.path / CONSTANTS,
@@ -102,25 +105,37 @@ class ModelBundle:
         )
 
 
-def fingerprint(folder: Path, preprocessing: Preprocessing, alignment: Alignment) -> str:
-    """SHA-256 over weights, structure, preprocessing and alignment, in hexadecimal.
+def fingerprint(
+    weights_sha256: str, architecture: str, preprocessing: Preprocessing, alignment: Alignment
+) -> str:
+    """SHA-256 over weights, architecture, preprocessing and alignment, in hexadecimal."""
+    parts = {
+        "weights": weights_sha256,
+        "architecture": architecture,
+        "preprocessing": asdict(preprocessing),
+        "alignment": asdict(alignment),
+    }
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"facematch fingerprint 1\0{canonical}".encode()).hexdigest()
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each network file, in hexadecimal.
 
     Raises:
         ModelFormatError: a file is missing or unreadable.
     """
-    digest = hashlib.sha256(b"facematch fingerprint 1\0")
+    hashes = {}
     for name in NETWORK_FILES:
         try:
             with (folder / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ModelFormatError(
                 f"{folder / name}: cannot be read ({error.strerror}); a model bundle needs "
                 f"{', '.join((*NETWORK_FILES, CARD))}"
             ) from error
-    settings = {"preprocessing": asdict(preprocessing), "alignment": asdict(alignment)}
-    digest.update(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode())
-    return digest.hexdigest()
+    return hashes
 
 
 def load_bundle(folder: Path) -> ModelBundle:
@@ -149,6 +164,7 @@ def load_bundle(folder: Path) -> ModelBundle:
             str(card["name"]), str(card["fingerprint"]), int(card["embedding_size"])
         )
         architecture = str(card["architecture"])
+        stated = {name: str(card["files"][name]) for name in NETWORK_FILES}
         if not 1 <= identity.embedding_size <= LARGEST_EMBEDDING:
             raise ValueError(f"embedding_size {identity.embedding_size}")
         if not all(math.isfinite(value) for point in points for value in point):
@@ -157,12 +173,15 @@ def load_bundle(folder: Path) -> ModelBundle:
         raise ModelFormatError(
             f"{folder / CARD}: not a model card of schema {CARD_SCHEMA} ({error!r})"
         ) from error
-    if fingerprint(folder, preprocessing, alignment) != identity.fingerprint:
+    hashes = file_hashes(folder)
+    computed = fingerprint(hashes[WEIGHTS], architecture, preprocessing, alignment)
+    if hashes != stated or computed != identity.fingerprint:
         raise ModelHashError(
-            f"{folder}: the files do not match the card's fingerprint; the bundle is damaged "
+            f"{folder}: the files do not match the card; the bundle is damaged "
             "or was changed: install it again"
         )
-    return ModelBundle(folder, identity, preprocessing, alignment, architecture, card)
+    files_sha256 = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()
+    return ModelBundle(folder, identity, preprocessing, alignment, architecture, files_sha256, card)
 
 
 def _boolean(value: object) -> bool:

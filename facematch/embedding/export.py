@@ -25,6 +25,7 @@ from facematch.embedding.bundle import (
     WEIGHTS,
     ModelBundle,
     Preprocessing,
+    file_hashes,
     fingerprint,
     load_bundle,
 )
@@ -86,6 +87,7 @@ def export_bundle(
         save_file({k: v.contiguous() for k, v in stored.items()}, partial / WEIGHTS)
         (partial / WEIGHTS).chmod(0o644)  # safetensors writes it for the owner alone
         _write_graph(network, partial, alignment.size)
+        hashes = file_hashes(partial)
         card = {
             "schema": CARD_SCHEMA,
             "name": name,
@@ -93,7 +95,8 @@ def export_bundle(
             "embedding_size": embedding_size,
             "preprocessing": asdict(preprocessing),
             "alignment": asdict(alignment),
-            "fingerprint": fingerprint(partial, preprocessing, alignment),
+            "fingerprint": fingerprint(hashes[WEIGHTS], architecture, preprocessing, alignment),
+            "files": hashes,
             **about,
         }
         (partial / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -86,10 +86,15 @@ def _align_reduced(
     height, width = image_rgb.shape[:2]
     first = np.floor(corners.min(0)).astype(int) - 2 * reduction
     last = np.ceil(corners.max(0)).astype(int) + 2 * reduction
-    x0, columns = _reduced_span(int(first[0]), int(last[0]), width, reduction)
-    y0, rows = _reduced_span(int(first[1]), int(last[1]), height, reduction)
-    part = image_rgb[y0 : y0 + rows * reduction, x0 : x0 + columns * reduction]
-    small = np.asarray(cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+    x0, x1 = _span(int(first[0]), int(last[0]), width)
+    y0, y1 = _span(int(first[1]), int(last[1]), height)
+    part = cv2.copyMakeBorder(
+        image_rgb[y0:y1, x0:x1],
+        *(0, -(y1 - y0) % reduction, 0, -(x1 - x0) % reduction),
+        cv2.BORDER_REPLICATE,
+    )
+    small_wh = part.shape[1] // reduction, part.shape[0] // reduction
+    small = np.asarray(cv2.resize(part, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
     # The centre of reduced pixel (0, 0) lies at (reduction - 1) / 2 of the full picture.
     to_full = np.array(
         [
@@ -101,11 +106,10 @@ def _align_reduced(
     return _warp(small, matrix @ to_full, side)
 
 
-def _reduced_span(first: int, last: int, limit: int, reduction: int) -> tuple[int, int]:
-    """Where to cut along one axis, and into how many bins: inside the picture, never empty."""
-    start = max(0, min(first, limit - reduction))
-    stop = min(limit, max(last, start + reduction))
-    return start, max(1, (stop - start) // reduction)
+def _span(first: int, last: int, limit: int) -> tuple[int, int]:
+    """The part of first..last that lies inside 0..limit; at least the pixel nearest to it."""
+    start = min(max(first, 0), limit - 1)
+    return start, max(min(last, limit), start + 1)
 
 
 def _warp(image_rgb: UInt8Array, matrix: Float64Array, side: int) -> UInt8Array:

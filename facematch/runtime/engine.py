@@ -20,8 +20,8 @@ class NetworkSource:
 
     Attributes:
         name: for messages.
-        key: hexadecimal SHA-256 over all that the function depends on (weights and
-            structure); compiled forms are cached under it.
+        key: differs whenever anything differs that the function depends on (weights,
+            structure, preprocessing); compiled forms are cached under a hash of it.
         openvino_model: returns an ``openvino.Model`` in float32.
         torch_module: returns a ``torch.nn.Module`` in evaluation mode.
     """

@@ -73,9 +73,7 @@ def align(
             found = detector.detect(photograph.image_rgb)
             crops = [align_face(photograph.image_rgb, face) for face in found]
             qualities = [measure_quality(f, c) for f, c in zip(found, crops, strict=True)]
-            selection = select_faces(
-                found, choice, photograph.size_wh, photograph.path, qualities
-            )
+            selection = select_faces(found, choice, photograph.size_wh, photograph.path, qualities)
         except InputError as error:
             yield Failure(str(path), str(error))
             continue

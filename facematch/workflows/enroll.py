@@ -223,12 +223,11 @@ def _pending(
             skipped.append(SkippedPhotograph(str(item.path), ALREADY_ENROLLED))
         else:
             # One photograph gives one face, so this would store it under a second name.
-            failed.append(Failure(str(item.path), f"already enrolled as {owner}"))
+            reason = f"{item.path}: already enrolled as {owner}; remove or rename that first"
+            failed.append(Failure(str(item.path), reason))
 
 
-def _references(
-    subject: str, photograph: AnalyzedPhotograph, keep_crops: bool
-) -> list[Reference]:
+def _references(subject: str, photograph: AnalyzedPhotograph, keep_crops: bool) -> list[Reference]:
     return [
         Reference(
             subject=subject,

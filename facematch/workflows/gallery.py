@@ -29,15 +29,7 @@ ALREADY_ENROLLED = "already enrolled (same face of the same photograph)"
 
 @dataclass(frozen=True, slots=True)
 class GalleryState:
-    """A gallery in a few figures.
-
-    Attributes:
-        path: as the user gave it.
-        references: how many.
-        subjects: how many.
-        model: that made the templates.
-        updated_at: seconds since the epoch, UTC, of the last commit.
-    """
+    """A gallery in a few figures; ``updated_at`` is in seconds since the epoch, UTC."""
 
     path: str
     references: int
@@ -144,7 +136,7 @@ class VerifyGalleryResult:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """Files that were written; ``references`` is the number of templates in them."""
+    """Files that were written."""
 
     state: GalleryState
     files: tuple[str, ...]

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from teacher import teacher_targets
 from torch import Tensor
 
 from facematch.embedding.networks import NETWORKS
@@ -25,7 +26,6 @@ from facematch.training.losses.distillation import DistillationLoss, teacher_sim
 from facematch.training.sampling import ShuffledBatches
 from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig
 from facematch.training.validation import verification_on
-from teacher import teacher_targets
 
 BATCH = 128
 
@@ -34,8 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--crops", type=int, nargs=3, default=(700_000, 500_000, 450_000),
-                        metavar="N", help="crops to see at 56, 84 and 112 pixels")
+    parser.add_argument(
+        "--crops",
+        type=int,
+        nargs=3,
+        default=(700_000, 500_000, 450_000),
+        metavar="N",
+        help="crops to see at 56, 84 and 112 pixels",
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -58,9 +64,7 @@ def main() -> None:
         embeddings: Tensor, indices: npt.NDArray[np.int64]
     ) -> tuple[Tensor, Mapping[str, float]]:
         wanted = targets[torch.from_numpy(indices)]
-        return loss(embeddings, wanted), {
-            "cosine": teacher_similarity(embeddings, wanted).item()
-        }
+        return loss(embeddings, wanted), {"cosine": teacher_similarity(embeddings, wanted).item()}
 
     loader = BatchLoader(
         train.images,
@@ -69,7 +73,11 @@ def main() -> None:
         config,
     )
     Trainer(
-        NETWORKS["compact"](), loader, objective, config, options.run_dir,
+        NETWORKS["compact"](),
+        loader,
+        objective,
+        config,
+        options.run_dir,
         verification_on(held_out.images, held_out.labels),
     ).run()
 

@@ -33,8 +33,7 @@ ABOUT = {
     "limits": [
         "Error rates differ between groups of people; those of this network have not been "
         "measured by group yet. Calibrate on people like yours.",
-        "CelebA and LFW may share people (CelebA gives no names), so figures on LFW may "
-        "flatter.",
+        "CelebA and LFW may share people (CelebA gives no names), so figures on LFW may flatter.",
         "Not for deciding about people without a human look; no presentation attack detection.",
     ],
 }

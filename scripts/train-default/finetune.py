@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from teacher import teacher_targets
 from torch import Tensor
 
 from facematch.embedding.networks import NETWORKS
@@ -29,7 +30,6 @@ from facematch.training.mining import batch_hard
 from facematch.training.sampling import IdentityBatches, MixedBatches, ShuffledBatches
 from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig
 from facematch.training.validation import verification_on
-from teacher import teacher_targets
 
 IDENTITIES, CROPS, UNLABELLED = 21, 3, 65
 
@@ -84,7 +84,11 @@ def main() -> None:
     network.load_state_dict(_averaged(options.distill_dir / "checkpoint.pt"))
     loader = BatchLoader(train.images, sampler, Augmentation(), config)
     Trainer(
-        network, loader, objective, config, options.run_dir,
+        network,
+        loader,
+        objective,
+        config,
+        options.run_dir,
         verification_on(held_out.images, held_out.labels),
     ).run()
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from facematch.calibration import load_pairs, save_calibration
 from facematch.embedding import Embedder, ModelBundle
 from facematch.embedding.bundle import CARD
-from facematch.calibration import load_pairs, save_calibration
 from facematch.metrics import (
     Criterion,
     ThresholdRule,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import pytest
-from click.testing import Result
 from fakes import BLUE, GREEN, ORANGE, RED, FakeNetwork, photograph
 from typer.testing import CliRunner
 
 from facematch.cli import app
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 pytestmark = pytest.mark.usefixtures("fake_pipeline")
 
@@ -96,9 +98,7 @@ def test_identify_streams_json_lines_and_reads_stdin(tmp_path: Path, people: Pat
     good = photograph(tmp_path / "good.png", [RED])
     bad = tmp_path / "bad.jpg"
     bad.write_text("text")
-    result = run(
-        "identify", "-", "--threshold", 0.5, "--json", stdin=f"{good}\n\n{bad}\n"
-    )
+    result = run("identify", "-", "--threshold", 0.5, "--json", stdin=f"{good}\n\n{bad}\n")
     assert result.exit_code == 0  # one of two was searched
     first, second = (json.loads(line) for line in result.stdout.splitlines())
     assert first["path"] == str(good)
@@ -122,7 +122,9 @@ def write_pairs(folder: Path) -> Path:
             photograph(folder / f"{name}{number}.png", [colour], sizes=[55 + 5 * number])
     path = folder / "pairs.csv"
     rows = ["r1,r2,1", "g1,g2,true", "b1,b2,1", "r1,g1,0", "r2,b2,false", "g1,b1,0"]
-    lines = [",".join([f"{a}.png", f"{b}.png", same]) for a, b, same in (r.split(",") for r in rows)]
+    lines = [
+        ",".join([f"{a}.png", f"{b}.png", same]) for a, b, same in (r.split(",") for r in rows)
+    ]
     path.write_text("\n".join(["a,b,same", *lines]) + "\n")
     return path
 
@@ -274,9 +276,7 @@ def test_output_that_cannot_be_written(tmp_path: Path, people: Path) -> None:
     refused(run("embed", probe, "-o", blocked / "t.h5"), 8, "t.h5")
 
 
-def test_an_interrupted_enrolment_says_so(
-    people: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_enrolment_says_so(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from facematch.pipeline import Analyzer
 
     def interrupted(self: Analyzer, path: Path) -> None:

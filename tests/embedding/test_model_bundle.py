@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiny_network import TINY_EMBEDDING, TINY_SIZE
 
 from facematch.embedding import ModelBundle, Preprocessing, load_bundle
-from facematch.embedding.bundle import NETWORK_FILES, fingerprint
+from facematch.embedding.bundle import NETWORK_FILES, WEIGHTS, file_hashes, fingerprint
 from facematch.errors import ModelFormatError, ModelHashError
 from facematch.runtime import Device, open_engine
 from facematch.runtime.torch_engine import TorchEngine
@@ -36,11 +36,16 @@ def change_card(folder: Path, change: Callable[[Card], object]) -> None:
 
 
 def stamp(folder: Path) -> ModelBundle:
-    """Writes the fingerprint that the changed files ask for, as a forger would."""
+    """Writes the hashes that the changed files ask for, as a forger would."""
     card = json.loads((folder / "card.json").read_bytes())
-    pre = Preprocessing(**card["preprocessing"])
-    value = fingerprint(folder, pre, Alignment(**card["alignment"]))
-    change_card(folder, lambda card: card.update(fingerprint=value))
+    hashes = file_hashes(folder)
+    value = fingerprint(
+        hashes[WEIGHTS],
+        card["architecture"],
+        Preprocessing(**card["preprocessing"]),
+        Alignment(**card["alignment"]),
+    )
+    change_card(folder, lambda card: card.update(fingerprint=value, files=hashes))
     return load_bundle(folder)
 
 
@@ -191,8 +196,10 @@ def test_torch_form_needs_a_known_architecture(folder: Path) -> None:
     with pytest.raises(ModelFormatError, match="unknown architecture 'tiny'"):
         TorchEngine("cpu").load(load_bundle(folder).source())
     change_card(folder, lambda card: card.update(architecture="compact"))
+    with pytest.raises(ModelHashError):  # the fingerprint holds the architecture
+        load_bundle(folder)
     with pytest.raises(ModelFormatError, match="not weights of compact"):
-        TorchEngine("cpu").load(load_bundle(folder).source())
+        TorchEngine("cpu").load(stamp(folder).source())
 
 
 def test_a_crop_does_not_depend_on_its_batch(tiny_folder: Path) -> None:

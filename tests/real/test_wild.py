@@ -31,7 +31,9 @@ def test_identification_of_29_people(wild: Path, analyzer: Analyzer, tmp_path: P
     with Gallery.open(gallery, analyzer.identity) as opened:
         results = list(identify(probes, analyzer, opened, decision, top=5))
     found = [r for r in results if not isinstance(r, Failure)]
-    right = sum(r.faces[0].candidates[0].subject == Path(r.photograph.path).parent.name for r in found)
+    right = sum(
+        r.faces[0].candidates[0].subject == Path(r.photograph.path).parent.name for r in found
+    )
     accepted = [r for r in found if not r.faces[0].unknown]
     wrong = sum(
         r.faces[0].candidates[0].subject != Path(r.photograph.path).parent.name for r in accepted

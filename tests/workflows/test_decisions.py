@@ -98,15 +98,15 @@ def write_pairs(folder: Path) -> Path:
             photograph(folder / f"{name}{number}.png", [colour], sizes=[55 + 5 * number])
     photograph(folder / "nobody.png", [])
     rows = ["r1,r2,1", "g1,g2,1", "b1,b2,1", "r1,g1,0", "r2,b2,0", "g1,b1,0", "r1,nobody,1"]
-    lines = [",".join([f"{a}.png", f"{b}.png", same]) for a, b, same in (r.split(",") for r in rows)]
+    lines = [
+        ",".join([f"{a}.png", f"{b}.png", same]) for a, b, same in (r.split(",") for r in rows)
+    ]
     path = folder / "pairs.csv"
     path.write_text("\n".join(["a,b,same", *lines]) + "\n")
     return path
 
 
-def test_calibrate_measures_pairs_and_counts_failures(
-    tmp_path: Path, analyzer: Analyzer
-) -> None:
+def test_calibrate_measures_pairs_and_counts_failures(tmp_path: Path, analyzer: Analyzer) -> None:
     pairs = load_pairs(write_pairs(tmp_path))
     result = calibrate(pairs, analyzer, ZERO_FALSE_MATCHES)
     made = result.calibration
@@ -131,9 +131,7 @@ def test_calibrate_refuses_pairs_that_it_cannot_use(tmp_path: Path, analyzer: An
         calibrate(load_pairs(path), analyzer, ZERO_FALSE_MATCHES)
 
 
-def test_the_calibration_is_found_in_the_stated_order(
-    tmp_path: Path, analyzer: Analyzer
-) -> None:
+def test_the_calibration_is_found_in_the_stated_order(tmp_path: Path, analyzer: Analyzer) -> None:
     from dataclasses import replace
 
     from facematch.calibration import save_calibration

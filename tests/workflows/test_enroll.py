@@ -63,9 +63,7 @@ def test_nothing_enrolled_makes_no_gallery(tmp_path: Path, analyzer: Analyzer) -
     assert not (tmp_path / "faces.h5").exists()
 
 
-def test_one_photograph_is_not_enrolled_under_two_names(
-    tmp_path: Path, analyzer: Analyzer
-) -> None:
+def test_one_photograph_is_not_enrolled_under_two_names(tmp_path: Path, analyzer: Analyzer) -> None:
     path = photograph(tmp_path / "a.png", [RED])
     items = [EnrolmentItem("Ann", path), EnrolmentItem("Bob", path)]
     result = enroll(items, analyzer, tmp_path / "faces.h5")

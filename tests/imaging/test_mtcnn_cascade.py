@@ -1,0 +1,172 @@
+"""The cascade: settings, edge cases, its suppression against slow loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torchvision
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import from_numpy
+
+from facematch.imaging.mtcnn import DetectorSettings, FaceDetector
+from facematch.imaging.mtcnn.cascade import _cells, _inside, _squared, _suppress, _suppress_nested
+from facematch.imaging.mtcnn.sampling import AreaSampler
+from facematch.runtime import Device, open_engine
+from facematch.runtime.torch_engine import TorchEngine
+from facematch.types import Float32Array, UInt8Array
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector(open_engine(Device.CPU))
+
+
+def noise(height: int, width: int, seed: int = 0) -> UInt8Array:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def grey(height: int, width: int, level: int = 127) -> UInt8Array:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(grey(1, 1), id="1x1"),
+        pytest.param(noise(10, 10), id="10x10"),
+        pytest.param(noise(19, 19), id="one pixel too small for a face"),
+        pytest.param(grey(20, 20), id="as small as a face"),
+        pytest.param(noise(1, 3000), id="one row"),
+        pytest.param(noise(3000, 1), id="one column"),
+        pytest.param(grey(100, 100, 0), id="black"),
+        pytest.param(grey(100, 100, 255), id="white"),
+        pytest.param(grey(333, 100), id="grey"),
+        pytest.param(grey(24, 4000), id="very wide"),
+        pytest.param(noise(24, 4000), id="very wide noise"),
+        pytest.param(noise(4000, 24), id="very tall noise"),
+    ],
+)
+def test_pictures_without_faces(detector: FaceDetector, picture: UInt8Array) -> None:
+    before = picture.copy()
+    assert detector.detect(picture) == []
+    np.testing.assert_array_equal(picture, before)
+
+
+def test_a_picture_that_is_a_view(detector: FaceDetector) -> None:
+    whole = noise(200, 300)
+    assert detector.detect(whole[::-1, ::-1]) == []
+    assert detector.detect(whole.transpose(1, 0, 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"min_face_size": 11}, "min_face_size"),
+        ({"min_face_size": 0}, "min_face_size"),
+        ({"thresholds": (0.6, 0.7)}, "thresholds"),
+        ({"thresholds": (0.6, 0.7, 1.1)}, "thresholds"),
+        ({"thresholds": (-0.1, 0.7, 0.7)}, "thresholds"),
+        ({"thresholds": (0.6, float("nan"), 0.7)}, "thresholds"),
+        ({"factor": 0.0}, "factor"),
+        ({"factor": 1.0}, "factor"),
+        ({"factor": float("nan")}, "factor"),
+    ],
+)
+def test_settings_out_of_range(fields: dict[str, object], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        DetectorSettings(**fields)  # type: ignore[arg-type]
+
+
+def test_engines_find_the_same() -> None:
+    """With thresholds at which noise has faces, both engines find the same ones."""
+    settings = DetectorSettings(thresholds=(0.5, 0.2, 0.05))
+    picture = noise(12, 9)[np.arange(240) // 20][:, np.arange(180) // 20]  # a mosaic
+    ours = FaceDetector(open_engine(Device.CPU), settings).detect(picture)
+    theirs = FaceDetector(TorchEngine("cpu"), settings).detect(picture)
+    assert len(ours) == len(theirs) > 0
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.box_xyxy, b.box_xyxy, atol=0.05)
+        np.testing.assert_allclose(a.landmarks_xy, b.landmarks_xy, atol=0.05)
+        assert a.score == pytest.approx(b.score, abs=1e-3)
+    assert [f.score for f in ours] == sorted((f.score for f in ours), reverse=True)
+
+
+def boxes_of(seed: int, count: int) -> Float32Array:
+    """float32 (count, 5): random boxes with different scores."""
+    rng = np.random.default_rng(seed)
+    corner, sides = rng.uniform(0, 60, (count, 2)), rng.uniform(5, 40, (count, 2))
+    score = rng.permutation(count) / (count + 1) + 0.01
+    return np.column_stack([corner, corner + sides, score]).astype(np.float32)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 30), st.sampled_from([0.3, 0.5, 0.7]))
+def test_suppression_is_torchvisions(seed: int, count: int, overlap: float) -> None:
+    scored = boxes_of(seed, count)
+    wanted = torchvision.ops.nms(from_numpy(scored[:, :4]), from_numpy(scored[:, 4]), overlap)
+    assert _suppress(scored, overlap).tolist() == wanted.tolist()
+
+
+@given(st.integers(0, 10_000), st.integers(0, 30), st.sampled_from([0.3, 0.5, 0.7]))
+def test_suppression_of_boxes_in_boxes(seed: int, count: int, overlap: float) -> None:
+    """One by one: a box stays if it shares too little with each better one that stayed."""
+    scored = boxes_of(seed, count)
+    kept: list[int] = []
+    for i in sorted(range(count), key=lambda i: -scored[i, 4]):
+        if all(shared_part(scored[i], scored[j]) <= overlap for j in kept):
+            kept.append(i)
+    assert _suppress_nested(scored[:, :4], scored[:, 4], overlap) == kept
+
+
+def shared_part(a: Float32Array, b: Float32Array) -> float:
+    """Intersection over the smaller area, in whole pixels (both edges belong to a box)."""
+    left, top = max(a[0], b[0]), max(a[1], b[1])
+    right, bottom = min(a[2], b[2]), min(a[3], b[3])
+    areas = [(box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b)]
+    return float(max(0, right - left + 1) * max(0, bottom - top + 1) / min(areas))
+
+
+def test_a_box_inside_another_goes() -> None:
+    boxes = np.array([(0, 0, 100, 100), (40, 40, 60, 60), (200, 0, 220, 20)], np.float32)
+    scores = np.array([0.9, 0.99, 0.8], np.float32)
+    assert _suppress_nested(boxes, scores, 0.7) == [1, 2]
+
+
+def test_squares_share_the_centre() -> None:
+    boxes = np.array([(0, 0, 10, 20), (5, 5, 45, 15), (1, 1, 4, 4)], np.float32)
+    wanted = np.array([(-5, 0, 15, 20), (5, -10, 45, 30), (1, 1, 4, 4)], np.float32)
+    np.testing.assert_array_equal(_squared(boxes), wanted)
+
+
+def test_cells_lie_where_the_network_looked() -> None:
+    probability = np.zeros((5, 7), np.float32)
+    probability[2, 3], probability[4, 6] = 0.6, 0.9
+    offsets = np.arange(4 * 5 * 7, dtype=np.float32).reshape(4, 5, 7)
+    found = _cells(probability, offsets, 0.5, np.float32(0.6))
+    # Cell (row 2, column 3) starts at pixel (6, 4) of a level half the picture's size.
+    np.testing.assert_array_equal(found[0, :4], [14, 10, 36, 32])
+    np.testing.assert_array_equal(found[:, 4], np.array([0.6, 0.9], np.float32))
+    np.testing.assert_array_equal(found[0, 5:], offsets[:, 2, 3])
+    np.testing.assert_array_equal(found[1, 5:], offsets[:, 4, 6])
+
+
+def test_windows_stay_inside_the_picture() -> None:
+    sampler = AreaSampler(grey(40, 50))
+    boxes = np.array(
+        [
+            (10.7, 5.2, 30.9, 25.9),
+            (-5, -5, 5, 5),
+            (45, 35, 70, 60),
+            (-20, -20, -1, -1),  # outside
+            (50.5, 3, 60, 9),  # only the last column
+            (51.5, 3, 60, 9),  # just outside
+            (7, 7, 7, 7),
+        ],
+        np.float32,
+    )
+    kept, windows = _inside(boxes, sampler)
+    np.testing.assert_array_equal(kept, boxes[[0, 1, 2, 4, 6]])
+    np.testing.assert_array_equal(
+        windows,
+        [(9, 4, 30, 25), (0, 0, 5, 5), (44, 34, 50, 40), (49, 2, 50, 9), (6, 6, 7, 7)],
+    )

@@ -63,13 +63,15 @@ def calibrate(
     from facematch.workflows import calibrate as workflow
 
     rule = _rule(target_fmr, target_fnmr, eer, max_accuracy)
+    plot = plot or out.with_suffix(".png")
+    for path in (out, plot):
+        options.require_folder_of(path)
     listed = load_pairs(pairs, images)
     choice = options.one_face(face, "calibrate")
     analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
     options.note(f"device: {engine.device}", quiet)
     with Progress("embedding", quiet) as progress:
         result = workflow.calibrate(listed, analyzer, rule, metric=metric, progress=progress)
-    plot = plot or out.with_suffix(".png")
     save_calibration(result.calibration, out)
     plot_roc(result.curve, result.calibration, plot)
     if json:

@@ -29,6 +29,7 @@ def embed(
     from facematch.pipeline import open_analyzer
     from facematch.workflows import embed as workflow
 
+    options.require_folder_of(out)
     found = find_photographs(options.given_paths(paths))
     analyzer, _, engine = open_analyzer(model, device, choice=face, strict=strict)
     options.note(f"device: {engine.device}", quiet)

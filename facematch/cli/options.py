@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from facematch.choices import Device, FaceChoice, Metric
-from facematch.errors import UsageError
+from facematch.errors import OutputError, UsageError
 
 DEFAULT_GALLERY = Path("faces.h5")
 
@@ -73,6 +73,16 @@ def given_paths(arguments: Sequence[str]) -> list[Path]:
     if not paths:
         raise UsageError("no paths on stdin")
     return paths
+
+
+def require_folder_of(path: Path) -> None:
+    """Finds out before the work, not after it, that its result has no place.
+
+    Raises:
+        OutputError: the folder of the file to write does not exist.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
 
 
 def one_face(choice: FaceChoice, command: str) -> FaceChoice:

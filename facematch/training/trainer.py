@@ -13,6 +13,7 @@ import pickle
 import queue
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,9 +99,9 @@ class BatchLoader:
         return self._augmentation.batch(self._images[indices], size, rng), indices
 
     def stream(
-        self, first_step: int
+        self, first_step: int, last_step: int
     ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
-        """Yields the batches from ``first_step`` to the last, prepared ahead."""
+        """Yields the batches of a half-open range of steps, prepared ahead."""
         ready: queue.Queue[Any] = queue.Queue(maxsize=4)
         stopped = threading.Event()
 
@@ -112,7 +113,7 @@ class BatchLoader:
 
         def fill() -> None:
             try:
-                for step in range(first_step, self._config.steps):
+                for step in range(first_step, last_step):
                     put(self.load(step))
                     if stopped.is_set():
                         return
@@ -122,7 +123,7 @@ class BatchLoader:
         worker = threading.Thread(target=fill, name="batch-loader", daemon=True)
         worker.start()
         try:
-            for _ in range(first_step, self._config.steps):
+            for _ in range(first_step, last_step):
                 item = ready.get()
                 if isinstance(item, BaseException):
                     raise item
@@ -174,13 +175,7 @@ class Trainer:
         """
         if not self._checkpoint_path.exists():
             return False
-        try:
-            state = torch.load(self._checkpoint_path, weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            raise TrainingError(
-                f"{self._checkpoint_path}: not a readable checkpoint; "
-                "delete it to start over, or put a copy in its place"
-            ) from error
+        state = _read_checkpoint(self._checkpoint_path)
         if state["format"] != CHECKPOINT_FORMAT or state["config"] != _plain(self.config):
             raise TrainingError(
                 f"{self._checkpoint_path}: made under another configuration; "
@@ -192,17 +187,22 @@ class Trainer:
         self.step = int(state["step"])
         return True
 
-    def run(self) -> None:
-        """Trains to the end. An interruption loses what came after the last checkpoint."""
+    def run(self, until: int | None = None) -> None:
+        """Trains to the end. An interruption loses what came after the last checkpoint.
+
+        Args:
+            until: leave off after this step, with the schedule as it is; None for the end.
+        """
         self.resume()
+        last = self.config.steps if until is None else min(until, self.config.steps)
         saved_at = time.monotonic()
         figures: dict[str, list[float]] = {}
-        for images, indices in self._loader.stream(self.step):
+        for images, indices in self._loader.stream(self.step, last):
             for name, value in self._train_step(images, indices).items():
                 figures.setdefault(name, []).append(value)
             self.step += 1
             elapsed_s = time.monotonic() - saved_at
-            if elapsed_s > self.config.checkpoint_every_s or self.step == self.config.steps:
+            if elapsed_s > self.config.checkpoint_every_s or self.step == last:
                 crops = len(figures["loss"]) * len(indices)
                 self._report(figures, crops=crops, elapsed_s=elapsed_s)
                 self.save()
@@ -282,6 +282,19 @@ class Trainer:
         rounded = {name: float(f"{value:.6g}") for name, value in line.items()}
         with (self._run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(rounded) + "\n")
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        # torch.save writes zip files; of anything else torch.load makes any error at all.
+        if not zipfile.is_zipfile(path):
+            raise pickle.UnpicklingError("not a zip file")
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise TrainingError(
+            f"{path}: not a readable checkpoint; delete it to start over, or restore a copy"
+        ) from error
+    return state
 
 
 def to_network_input(images: Tensor) -> Tensor:

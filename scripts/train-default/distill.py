@@ -42,6 +42,9 @@ def main() -> None:
         metavar="N",
         help="crops to see at 56, 84 and 112 pixels",
     )
+    parser.add_argument(
+        "--until", type=int, default=10_763, help="step to leave off at, for phase 2 to go on"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -79,7 +82,7 @@ def main() -> None:
         config,
         options.run_dir,
         verification_on(held_out.images, held_out.labels),
-    ).run()
+    ).run(options.until)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import h5py
 import pytest
@@ -186,14 +191,34 @@ def bad_pictures(folder: Path) -> dict[str, tuple[Path, str]]:
         "text": (folder / "text.jpg", "text.jpg"),
         "truncated": (folder / "truncated.png", "truncated"),
         "no face": (photograph(folder / "nobody.png", []), "no face"),
+        "one pixel": (folder / "pixel.png", "no face"),
+        "bomb": (folder / "bomb.png", "20,000x20,000"),
     }
+    cases["one pixel"][0].write_bytes(png(1, 1))
+    cases["bomb"][0].write_bytes(png(20_000, 20_000))
     cases["empty"][0].write_bytes(b"")
     cases["text"][0].write_text("this is not a picture")
     cases["truncated"][0].write_bytes(whole[: len(whole) // 2])
     return cases
 
 
-@pytest.mark.parametrize("case", ["missing", "folder", "empty", "text", "truncated", "no face"])
+def png(width: int, height: int) -> bytes:
+    """A whole, valid grey PNG of zeros, made without holding its pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(1 + width)) for _ in range(height)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["missing", "folder", "empty", "text", "truncated", "no face", "one pixel", "bomb"],
+)
 def test_bad_pictures_are_one_line_and_exit_code_3(tmp_path: Path, case: str) -> None:
     good = photograph(tmp_path / "good.png", [RED])
     path, words = bad_pictures(tmp_path / "bad")[case]
@@ -227,6 +252,43 @@ def test_gallery_errors(tmp_path: Path, people: Path, fake_pipeline: FakeNetwork
     run("enroll", people)
     fake_pipeline._identity = FakeNetwork("0" * 64, "other-1").identity
     refused(run(*identify), 4, "faces.h5", "other-1")
+
+
+def test_an_empty_gallery(tmp_path: Path, people: Path, fake_pipeline: FakeNetwork) -> None:
+    from facematch.gallery import GalleryWriter
+
+    with GalleryWriter.open(tmp_path / "faces.h5", fake_pipeline.identity) as writer:
+        writer.commit()
+    refused(run("identify", people, "--threshold", 0.5, "-q"), 4, "faces.h5", "enroll")
+
+
+def test_a_damaged_template_is_never_served(tmp_path: Path, people: Path) -> None:
+    run("enroll", people)
+    path = tmp_path / "faces.h5"
+    with h5py.File(path) as file:
+        offset = file["templates"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 4] = struct.pack("<f", float("nan"))
+    path.write_bytes(content)
+    result = run("identify", people, "--threshold", 0.5, "-q")
+    refused(result, 4, "faces.h5", "gallery verify")
+    assert run("gallery", "verify", "-g", path).exit_code == 4
+
+
+def test_a_full_disk_loses_nothing(
+    tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("enroll", people)
+    before = (tmp_path / "faces.h5").read_bytes()
+    photograph(people / "Eve" / "1.png", [BLUE])
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused(run("enroll", people), 8, "faces.h5", "No space left")
+    assert (tmp_path / "faces.h5").read_bytes() == before
+    assert not list(tmp_path.glob(".faces.h5*tmp"))
 
 
 def test_a_gallery_locked_by_another_writer(

@@ -1,0 +1,47 @@
+"""Nothing that facematch starts reports to anybody, or leaves files in the user's home."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAKE = """
+from pathlib import Path
+Path(__file__).with_name("loaded").touch()
+raise ImportError("the telemetry was loaded")
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import facematch.runtime.openvino_engine",
+        "from facematch.runtime import open_engine; open_engine()",
+        "from facematch.embedding import find_model, graph; find_model().source().openvino_model()",
+        "from facematch.imaging.mtcnn import networks; networks.source('pnet').openvino_model()",
+        "import facematch.embedding.export; import openvino; openvino.convert_model",
+    ],
+)
+def test_openvino_is_loaded_without_telemetry(tmp_path: Path, program: str) -> None:
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "openvino_telemetry.py").write_text(FAKE)
+    (tmp_path / "home").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment |= {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(tmp_path / "fake")}
+    check = f"{program}; import sys; assert 'openvino' in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True, env=environment)
+    assert list((tmp_path / "home").iterdir()) == []
+    assert [path.name for path in (tmp_path / "fake").iterdir()] == ["openvino_telemetry.py"]
+
+
+def test_a_program_that_has_it_keeps_it() -> None:
+    program = (
+        "import sys, types; theirs = types.ModuleType('openvino_telemetry'); "
+        "sys.modules['openvino_telemetry'] = theirs; import facematch.runtime; "
+        "assert sys.modules['openvino_telemetry'] is theirs"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,266 @@
+"""Losses and mining against slow loops."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from facematch.training.losses import DistillationLoss, QuadrupletLoss
+from facematch.training.losses.distillation import teacher_similarity
+from facematch.training.mining import Quadruplets, batch_hard
+
+DTYPES = [torch.float32, torch.float64, torch.bfloat16]
+
+
+def embeddings_of(seed: int, count: int, size: int = 5) -> Tensor:
+    """float32, of norms between 0.1 and 10: losses must normalise."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(count, size)) * rng.uniform(0.1, 10, (count, 1))
+    return torch.from_numpy(vectors.astype(np.float32))
+
+
+def unit(vectors: Tensor) -> list[list[float]]:
+    rows = vectors.double().tolist()
+    return [[x / sum(y * y for y in row) ** 0.5 for x in row] for row in rows]
+
+
+def squared_distance(a: list[float], b: list[float]) -> float:
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def quadruplets(*rows: tuple[int, int, int, int]) -> Quadruplets:
+    columns = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4).unbind(1)
+    return Quadruplets(*columns)
+
+
+def rows_of(found: Quadruplets) -> list[tuple[int, int, int, int]]:
+    columns = (found.anchor, found.positive, found.negative1, found.negative2)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def slow_quadruplet_loss(
+    embeddings: Tensor,
+    rows: list[tuple[int, int, int, int]],
+    margins: tuple[float, float],
+    teacher: Tensor | None = None,
+) -> float:
+    student = unit(embeddings)
+    total = 0.0
+    for a, p, n1, n2 in rows:
+        genuine = squared_distance(student[a], student[p])
+        for margin, (x, y) in zip(margins, ((a, n1), (n2, n1)), strict=True):
+            wanted = margin
+            if teacher is not None:
+                seen = unit(teacher)
+                gap = squared_distance(seen[x], seen[y]) - squared_distance(seen[a], seen[p])
+                wanted = min(margin, gap)
+                if wanted <= 0:
+                    continue
+            total += max(0.0, genuine - squared_distance(student[x], student[y]) + wanted)
+    return total / len(rows)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 12), st.booleans())
+def test_quadruplet_loss(seed: int, count: int, taught: bool) -> None:
+    embeddings = embeddings_of(seed, 8)
+    teacher = embeddings_of(seed + 1, 8, 7) if taught else None
+    chosen = np.random.default_rng(seed).integers(0, 8, (count, 4))
+    rows = [(int(a), int(p), int(n1), int(n2)) for a, p, n1, n2 in chosen]
+    found = QuadrupletLoss(0.4, 0.2)(embeddings, quadruplets(*rows), teacher)
+    wanted = slow_quadruplet_loss(embeddings, rows, (0.4, 0.2), teacher)
+    assert found.item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_quadruplet_loss_by_hand() -> None:
+    # On a line of angles; squared distances are 2 - 2 cos.
+    angles = torch.tensor([0.0, 0.5, 0.6, 1.0])
+    embeddings = torch.stack([angles.cos(), angles.sin()], 1) * 3
+    genuine, with_probe, without = (2 - 2 * np.cos(x) for x in (0.5, 0.6, 0.4))
+    wanted = (genuine - with_probe + 0.4) + (genuine - without + 0.2)
+    found = QuadrupletLoss(0.4, 0.2)(embeddings, quadruplets((0, 1, 2, 3)))
+    assert found.item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_quadruplets_beyond_the_margins_cost_nothing() -> None:
+    embeddings = torch.eye(4)[[0, 0, 1, 2]].requires_grad_()
+    loss = QuadrupletLoss()(embeddings, quadruplets((0, 1, 2, 3)))
+    assert loss.item() == 0
+    loss.backward()
+    assert embeddings.grad is not None
+    assert not embeddings.grad.any()
+
+
+def test_a_wrong_label_pushes_nothing_apart() -> None:
+    """The teacher sees the "negatives" nearer than the positive: both margins are gone."""
+    embeddings = embeddings_of(0, 4).requires_grad_()
+    angles = torch.tensor([0.0, 2.0, 0.1, 0.2])
+    teacher = torch.stack([angles.cos(), angles.sin()], 1)
+    loss = QuadrupletLoss()(embeddings, quadruplets((0, 1, 2, 3)), teacher)
+    assert loss.item() == 0
+    loss.backward()
+    assert embeddings.grad is not None
+    assert not embeddings.grad.any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("taught", [False, True])
+def test_nothing_mined_is_a_differentiable_zero(dtype: torch.dtype, taught: bool) -> None:
+    embeddings = embeddings_of(0, 6).to(dtype).requires_grad_()
+    teacher = embeddings_of(1, 6) if taught else None
+    loss = QuadrupletLoss()(embeddings, quadruplets(), teacher)
+    assert loss.shape == ()
+    assert loss.item() == 0
+    loss.backward()
+    assert embeddings.grad is not None
+    assert not embeddings.grad.any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_losses_take_any_precision_and_give_float32(dtype: torch.dtype) -> None:
+    embeddings = embeddings_of(0, 6).to(dtype)
+    rounded = embeddings.float()  # the oracle sees what the loss sees
+    rows = [(0, 1, 2, 3), (4, 5, 0, 2)]
+    found = QuadrupletLoss()(embeddings, quadruplets(*rows))
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(slow_quadruplet_loss(rounded, rows, (0.4, 0.2)), abs=1e-5)
+    distilled = DistillationLoss()(embeddings, embeddings_of(1, 6))
+    assert distilled.dtype == torch.float32
+    wanted = slow_distillation_loss(rounded, embeddings_of(1, 6), 5.0)
+    assert distilled.item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_gradient_is_the_losss_slope() -> None:
+    rows = [(0, 1, 2, 3), (1, 0, 4, 5)]
+    embeddings = embeddings_of(3, 6).requires_grad_()
+    QuadrupletLoss(2.0, 1.0)(embeddings, quadruplets(*rows)).backward()
+    assert embeddings.grad is not None
+    for row, column in itertools.product(range(6), range(5)):
+        step = torch.zeros(6, 5, dtype=torch.float64)
+        step[row, column] = 1e-5
+        start = embeddings.detach().double()
+        high = slow_quadruplet_loss(start + step, rows, (2.0, 1.0))
+        low = slow_quadruplet_loss(start - step, rows, (2.0, 1.0))
+        slope = (high - low) / 2e-5
+        assert embeddings.grad[row, column].item() == pytest.approx(slope, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("margin1", "margin2"),
+    [(0.1, 0.2), (0.2, -0.1), (-0.1, -0.2), (float("nan"), 0.1), (0.1, float("nan"))],
+)
+def test_margins_out_of_order(margin1: float, margin2: float) -> None:
+    with pytest.raises(ValueError, match="margin1 >= margin2 >= 0"):
+        QuadrupletLoss(margin1, margin2)
+
+
+@pytest.mark.parametrize(("margin1", "margin2"), [(0.0, 0.0), (0.3, 0.3), (4.0, 0.0)])
+def test_margins_in_order(margin1: float, margin2: float) -> None:
+    assert QuadrupletLoss(margin1, margin2).margin1 == margin1
+
+
+def slow_distillation_loss(embeddings: Tensor, targets: Tensor, weight: float) -> float:
+    student, teacher = unit(embeddings), unit(targets)
+    count = len(student)
+
+    def dot(a: list[float], b: list[float]) -> float:
+        return sum(x * y for x, y in zip(a, b, strict=True))
+
+    points = sum(1 - dot(s, t) for s, t in zip(student, teacher, strict=True)) / count
+    relations = [
+        (dot(student[i], student[j]) - dot(teacher[i], teacher[j])) ** 2
+        for i, j in itertools.permutations(range(count), 2)
+    ]
+    return points + weight * sum(relations) / len(relations)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 9), st.sampled_from([0.0, 1.0, 5.0]))
+def test_distillation_loss(seed: int, count: int, weight: float) -> None:
+    embeddings, targets = embeddings_of(seed, count), embeddings_of(seed + 1, count)
+    found = DistillationLoss(weight)(embeddings, targets)
+    wanted = slow_distillation_loss(embeddings, targets, weight)
+    assert found.item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_student_that_is_its_teacher_has_no_loss() -> None:
+    targets = embeddings_of(0, 6)
+    assert DistillationLoss()(targets * 3, targets).item() == pytest.approx(0, abs=1e-6)
+    assert teacher_similarity(targets * 3, targets).item() == pytest.approx(1)
+    assert teacher_similarity(-targets, targets).item() == pytest.approx(-1)
+
+
+def slow_batch_hard(embeddings: Tensor, labels: list[int]) -> list[tuple[int, int, int, int]]:
+    points = unit(embeddings)
+    everyone = range(len(labels))
+    rows = []
+    for a in everyone:
+        positives = [i for i in everyone if labels[i] == labels[a] and i != a]
+        others = [i for i in everyone if labels[i] != labels[a]]
+        if not positives or not others:
+            continue
+        n1 = min(others, key=lambda i: squared_distance(points[a], points[i]))
+        thirds = [i for i in others if labels[i] != labels[n1]]
+        if not thirds:
+            continue
+        p = max(positives, key=lambda i: squared_distance(points[a], points[i]))
+        n2 = min(thirds, key=lambda i: squared_distance(points[n1], points[i]))
+        rows.append((a, p, n1, n2))
+    return rows
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 4), min_size=1, max_size=14))
+def test_mining_finds_the_hardest(seed: int, labels: list[int]) -> None:
+    embeddings = embeddings_of(seed, len(labels))
+    found = batch_hard(embeddings, torch.tensor(labels))
+    assert rows_of(found) == slow_batch_hard(embeddings, labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param([0], id="one crop"),
+        pytest.param([0, 0, 0], id="one identity"),
+        pytest.param([0, 0, 1, 1], id="two identities"),
+        pytest.param([0, 1, 2, 3], id="no positives"),
+    ],
+)
+def test_batches_without_a_quadruplet(labels: list[int]) -> None:
+    embeddings = embeddings_of(0, len(labels)).requires_grad_()
+    found = batch_hard(embeddings, torch.tensor(labels))
+    assert rows_of(found) == []
+    loss = QuadrupletLoss()(embeddings, found)
+    loss.backward()
+    assert loss.item() == 0
+    assert embeddings.grad is not None
+
+
+def test_identical_crops_can_still_be_mined() -> None:
+    """A collapsed network maps all to one point; the miner must not come back empty."""
+    embeddings = torch.ones(6, 4)
+    found = batch_hard(embeddings, torch.tensor([0, 0, 1, 1, 2, 2]))
+    rows = rows_of(found)
+    assert [a for a, *_ in rows] == list(range(6))
+    labels = [0, 0, 1, 1, 2, 2]
+    for a, p, n1, n2 in rows:
+        assert labels[a] == labels[p]
+        assert a != p
+        assert len({labels[a], labels[n1], labels[n2]}) == 3
+    assert QuadrupletLoss(0.4, 0.2)(embeddings, found).item() == pytest.approx(0.6)
+
+
+def test_mining_is_not_part_of_the_graph() -> None:
+    embeddings = embeddings_of(0, 9).requires_grad_()
+    found = batch_hard(embeddings, torch.arange(9) % 3)
+    assert len(found.anchor) == 9
+    assert all(
+        not column.requires_grad and column.dtype == torch.int64
+        for column in (found.anchor, found.positive, found.negative1, found.negative2)
+    )

@@ -61,7 +61,7 @@ def main() -> None:
     results = {
         "lfw_view1_test": {
             "protocol": "pairsDevTest, threshold of best accuracy on pairsDevTrain, "
-            "facematch's own detection, --face center, one view",
+            "facematch's own detection, --face center",
             "accuracy": round(counts.accuracy, 4),
             "threshold": round(most_accurate.calibration.threshold, 4),
             "tar_at_fmr_0.001": round(tar_at_fmr(test.curve, 0.001), 4),

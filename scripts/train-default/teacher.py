@@ -9,7 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
+
+import facematch.runtime  # noqa: F401  (before OpenVINO: keeps its telemetry out)
+
+import openvino as ov  # isort: skip
 
 TEACHER = "face-reidentification-retail-0095"
 BORDER = 8

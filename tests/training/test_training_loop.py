@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +67,19 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, bfloat16: bo
     ]
     for a, b in zip(*logs, strict=True):
         assert {**a, "crops_per_s": 0} == {**b, "crops_per_s": 0}
+
+
+@pytest.mark.parametrize("stops", [(3,), (1, 5), (2, 2, 100)])
+def test_a_run_that_left_off_goes_on_with_the_same_bits(
+    tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    trainer_in(tmp_path / "straight", Objective()).run()
+    for until in stops:
+        trainer = trainer_in(tmp_path / "in parts", Objective())
+        trainer.run(until)
+        assert trainer.step == min(until, 6)
+    trainer_in(tmp_path / "in parts", Objective()).run()
+    assert same(checkpoint(tmp_path / "straight"), checkpoint(tmp_path / "in parts"))
 
 
 def test_training_changes_the_network_and_lowers_the_loss(tmp_path: Path) -> None:
@@ -283,9 +295,8 @@ def test_an_error_in_the_loader_thread_reaches_the_caller(tmp_path: Path) -> Non
 
 
 def test_a_consumer_that_stops_ends_the_thread() -> None:
-    config = replace(CONFIG, steps=1000)
-    loader = BatchLoader(IMAGES, ShuffledBatches(COUNT, BATCH, 1), Augmentation(), config)
-    stream = loader.stream(0)
+    loader = BatchLoader(IMAGES, ShuffledBatches(COUNT, BATCH, 1), Augmentation(), CONFIG)
+    stream = loader.stream(0, 1000)
     next(stream)
     assert loader_threads() == ["batch-loader"]
     stream.close()  # type: ignore[attr-defined]
@@ -294,9 +305,9 @@ def test_a_consumer_that_stops_ends_the_thread() -> None:
 
 def test_the_stream_is_the_batches_in_order() -> None:
     loader = BatchLoader(IMAGES, ShuffledBatches(COUNT, BATCH, 1), Augmentation(), CONFIG)
-    for first in (0, 4, 6):
-        streamed = list(loader.stream(first))
-        assert len(streamed) == 6 - first
+    for first, last in ((0, 6), (4, 6), (1, 3), (6, 6)):
+        streamed = list(loader.stream(first, last))
+        assert len(streamed) == last - first
         for step, (images, indices) in enumerate(streamed, start=first):
             wanted_images, wanted_indices = loader.load(step)
             np.testing.assert_array_equal(images, wanted_images)

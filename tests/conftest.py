@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A test asserts no times: a busy machine is no fault of the code.
+settings.register_profile("facematch", deadline=None)
+settings.load_profile("facematch")
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATA_PACK = Path(os.environ.get("FACEMATCH_DATA") or BESIDE_THE_REPOSITORY)

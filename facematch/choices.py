@@ -36,6 +36,17 @@ class Device(StrEnum):
     MPS = "mps"
 
 
+class Architecture(StrEnum):
+    """Networks that can be trained; ``facematch models show`` tells what each costs."""
+
+    COMPACT_2 = "compact-2"
+    MOBILEFACENET = "mobilefacenet"
+    IRESNET_18 = "iresnet-18"
+    IRESNET_34 = "iresnet-34"
+    IRESNET_50 = "iresnet-50"
+    INCEPTION_RESNET_V1 = "inception-resnet-v1"
+
+
 class ExportFormat(StrEnum):
     """Forms in which a gallery is exported."""
 

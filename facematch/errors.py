@@ -167,5 +167,9 @@ class TrainingError(FacematchError):
     exit_code = 9
 
 
+class CollapseError(TrainingError):
+    """The embeddings became one point; nothing more would be learned."""
+
+
 class TrainingDataError(TrainingError):
     """Training data that is missing or cannot be read."""

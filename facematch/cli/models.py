@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Device
+from facematch.choices import DEFAULT_MODEL, Architecture, Device
 from facematch.cli import asking, options, output
 from facematch.cli.foreign import escaped, finite
 from facematch.cli.progress import Progress
 
 if TYPE_CHECKING:
     from facematch.types import ModelIdentity
-    from facematch.workflows.models import ModelDetails, ModelListing
+    from facematch.workflows.models import (
+        ModelDetails,
+        ModelListing,
+        NetworkCost,
+        NetworkDetails,
+    )
 
 TERMINAL_CELLS = 80
 MEBIBYTE = 1 << 20
@@ -41,15 +46,19 @@ def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
     else:
         for listing in listings:
             _print_listing(listing)
+        print(_wrapped(f"networks to train: {', '.join(Architecture)}").strip())
     options.note(f"models are installed in {models_dir()}", quiet)
 
 
 @app.command()
 def show(name: Name, json: options.Json = False, quiet: options.Quiet = False) -> None:
-    """What a model is, what it was trained on, and under which terms."""
+    """What a model is, what it was trained on, under which terms; what a network costs."""
     from facematch.workflows import models as workflow
 
-    details = workflow.show_model(name)
+    if workflow.is_network(name):
+        _show_network(workflow.show_network(name), json)
+        return
+    details = workflow.show_model(name, measure=True)
     if json:
         output.print_json(_details_json(details))
     else:
@@ -176,6 +185,29 @@ def _print_listing(listing: ModelListing) -> None:
             print(_wrapped(text))
 
 
+def _show_network(details: NetworkDetails, json: bool) -> None:
+    if json:
+        document = {"network": details.name, "description": details.description}
+        output.print_json(output.versioned({**document, **_cost_json(details.cost)}))
+        return
+    print(f"{details.name}: a network to train (facematch train --network {details.name})")
+    print(_wrapped(details.description))
+    print(f"  {details.cost.parameters} parameters")
+    _print_cost(details.cost)
+
+
+def _cost_json(cost: NetworkCost) -> dict[str, Any]:
+    return {**asdict(cost), "faces_per_s": round(cost.faces_per_s, 1)}
+
+
+def _print_cost(cost: NetworkCost) -> None:
+    print(
+        f"  {cost.input_size}x{cost.input_size} input, {cost.multiply_adds / 1e6:.0f} million "
+        f"multiply-adds a face,\n  {cost.faces_per_s:.0f} faces/s on this machine's CPU "
+        "(float32, batches of 32)"
+    )
+
+
 def _details_json(details: ModelDetails) -> dict[str, Any]:
     bundle = details.bundle
     return output.versioned(
@@ -184,6 +216,7 @@ def _details_json(details: ModelDetails) -> dict[str, Any]:
             "default": bundle.identity.name == DEFAULT_MODEL,
             "path": str(bundle.path),
             "architecture": bundle.architecture,
+            **({} if details.cost is None else _cost_json(details.cost)),
             "parameters": details.parameters,
             "preprocessing": asdict(bundle.preprocessing),
             "alignment": asdict(bundle.alignment),
@@ -204,6 +237,8 @@ def _print_details(details: ModelDetails) -> None:
     )
     alignment = bundle.alignment
     print(f"  faces cut by {alignment.kind} to {alignment.size}x{alignment.size} pixels")
+    if details.cost is not None:
+        _print_cost(details.cost)
     print("  calibrated" if details.calibrated else "  no calibration")
     for file in details.files:
         print(f"  {escaped(file.name)}, {_size(file.size_bytes)}")

@@ -89,7 +89,7 @@ def torch_module(architecture: str, weights: Path, mean: float, scale: float) ->
             f"{weights.parent}: unknown architecture {architecture!r}; "
             f"this facematch knows {', '.join(sorted(NETWORKS))}"
         )
-    network = NETWORKS[architecture]()
+    network = NETWORKS[architecture].build()
     try:
         network.load_state_dict({name: t.float() for name, t in load_file(weights).items()})
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -7,130 +7,36 @@ step alone, so a run that was interrupted continues with the numbers it would ha
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import pickle
-import queue
-import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from facematch.errors import TrainingError
-from facematch.training.augmentation import Augmentation
-from facematch.training.sampling import BatchSampler
+from facematch.errors import OutputError, TrainingError
+from facematch.training.averaging import WeightAverage
+from facematch.training.callbacks import Callback
+from facematch.training.checkpoint import read_checkpoint, write_checkpoint
+from facematch.training.config import TrainingConfig
+from facematch.training.loading import Batch, BatchLoader, batch_of
+from facematch.training.log import LOG, append_line, trim_log
+from facematch.training.ranks import OneRank, Ranks
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT = "checkpoint.pt"
+FINISHED, LEFT_OFF = "finished", "left off"
 
+Objective = Callable[[nn.Module, Batch], tuple[Tensor, Mapping[str, float]]]
+"""(network, batch) -> (scalar loss, figures for the log).
 
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """One phase of training.
-
-    Attributes:
-        steps: batches in all.
-        sizes: (first step, side in pixels) in rising order; the resolution schedule.
-        learning_rate: peak rate of AdamW after warm-up; falls to zero along a cosine.
-        warmup_steps: of linear warm-up.
-        weight_decay: on weights of two or more dimensions.
-        ema_decay: of the averaged weights, which are the ones exported.
-        gradient_clip: largest norm of the gradient.
-        seed: of sampling and augmentation.
-        checkpoint_every_s: seconds between checkpoints.
-        bfloat16: autocast the network (not the loss) to bfloat16.
-    """
-
-    steps: int
-    sizes: tuple[tuple[int, int], ...] = ((0, 112),)
-    learning_rate: float = 2e-3
-    warmup_steps: int = 200
-    weight_decay: float = 0.05
-    ema_decay: float = 0.999
-    gradient_clip: float = 5.0
-    seed: int = 1
-    checkpoint_every_s: float = 180.0
-    bfloat16: bool = True
-
-    def size_at(self, step: int) -> int:
-        return next(size for first, size in reversed(self.sizes) if step >= first)
-
-    def rate_at(self, step: int) -> float:
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * 0.5 * (1 + float(np.cos(np.pi * min(1.0, progress))))
-
-
-Objective = Callable[[Tensor, npt.NDArray[np.int64]], tuple[Tensor, Mapping[str, float]]]
-"""(embeddings (n, d), crop indices (n,)) -> (scalar loss, figures for the log)."""
+It runs under autocast where that is on; losses leave it by themselves. An objective that is
+a module has its parameters trained and its state saved with the network's.
+"""
 
 Validation = Callable[[nn.Module, int], Mapping[str, float]]
 """(averaged network, side in pixels) -> figures for the log."""
-
-
-class BatchLoader:
-    """Draws, augments and queues batches in one thread, in step order."""
-
-    def __init__(
-        self,
-        images: npt.NDArray[np.uint8],
-        sampler: BatchSampler,
-        augmentation: Augmentation,
-        config: TrainingConfig,
-    ) -> None:
-        self._images = images
-        self._sampler = sampler
-        self._augmentation = augmentation
-        self._config = config
-
-    def load(self, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Returns the augmented uint8 (n, s, s, 3) crops of one step, and their indices."""
-        indices = self._sampler.indices(step)
-        rng = np.random.default_rng((self._config.seed, 1 << 32, step))
-        size = self._config.size_at(step)
-        return self._augmentation.batch(self._images[indices], size, rng), indices
-
-    def stream(
-        self, first_step: int, last_step: int
-    ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
-        """Yields the batches of a half-open range of steps, prepared ahead."""
-        ready: queue.Queue[Any] = queue.Queue(maxsize=4)
-        stopped = threading.Event()
-
-        def put(item: object) -> None:
-            while not stopped.is_set():
-                with contextlib.suppress(queue.Full):
-                    ready.put(item, timeout=0.2)
-                    return
-
-        def fill() -> None:
-            try:
-                for step in range(first_step, last_step):
-                    put(self.load(step))
-                    if stopped.is_set():
-                        return
-            except BaseException as error:  # noqa: BLE001 - the consumer raises it
-                put(error)
-
-        worker = threading.Thread(target=fill, name="batch-loader", daemon=True)
-        worker.start()
-        try:
-            for _ in range(first_step, last_step):
-                item = ready.get()
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            worker.join()
 
 
 class Trainer:
@@ -139,10 +45,15 @@ class Trainer:
     Args:
         network: maps float (n, 3, s, s) in [-1, 1] to (n, d) embeddings.
         loader: of the batches.
-        objective: the loss on a batch of embeddings.
+        objective: the loss on a batch.
         config: the recipe.
         run_dir: holds ``checkpoint.pt`` and ``log.jsonl``; made if missing.
         validate: called with the averaged network at every checkpoint.
+        callbacks: told of each step and report; may ask the run to stop.
+        device: where the network is trained.
+        forward: what the objective calls, if not the network itself (wrapped for several
+            processes, or compiled).
+        ranks: the processes that train together.
     """
 
     def __init__(
@@ -153,18 +64,37 @@ class Trainer:
         config: TrainingConfig,
         run_dir: Path,
         validate: Validation | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        device: torch.device | str = "cpu",
+        forward: nn.Module | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last)
+        self.device = torch.device(device)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.config = config
         self.step = 0
+        self.run_dir = run_dir
+        self.ranks = OneRank() if ranks is None else ranks
+        self._forward = network if forward is None else forward
         self._loader = loader
         self._objective = objective
         self._validate = validate
-        self._run_dir = run_dir
-        self._checkpoint_path = run_dir / "checkpoint.pt"
-        self._optimizer = _optimizer(network, config)
-        self._average = {name: value.clone() for name, value in _floats(network)}
-        run_dir.mkdir(parents=True, exist_ok=True)
+        self._callbacks = tuple(callbacks)
+        self._stop_reason: str | None = None
+        freeze(network, config.frozen)
+        if isinstance(objective, nn.Module):
+            objective.to(self.device)
+        self._optimizer = _optimizer(self._trained_modules(), config)
+        self._average = WeightAverage(network, config.ema_decay)
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{run_dir}: cannot be made ({error.strerror})") from error
+
+    def _trained_modules(self) -> list[nn.Module]:
+        extra = [self._objective] if isinstance(self._objective, nn.Module) else []
+        return [self.network, *extra]
 
     def resume(self) -> bool:
         """Restores ``checkpoint.pt`` if it exists; returns whether it did.
@@ -173,72 +103,114 @@ class Trainer:
             TrainingError: the checkpoint was written under another configuration, or cannot
                 be read.
         """
-        if not self._checkpoint_path.exists():
+        path = self.run_dir / CHECKPOINT
+        if not path.exists():
             return False
-        state = _read_checkpoint(self._checkpoint_path)
-        if state["format"] != CHECKPOINT_FORMAT or state["config"] != _plain(self.config):
+        state = read_checkpoint(path)
+        if state["config"] != self.config.plain():
             raise TrainingError(
-                f"{self._checkpoint_path}: made under another configuration; "
+                f"{path}: made under another configuration; "
                 "use that one or start in an empty folder"
             )
         self.network.load_state_dict(state["network"])
+        if isinstance(self._objective, nn.Module):
+            self._objective.load_state_dict(state["objective"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._average = dict(state["average"])
+        self._average.load(state["average"])
         self.step = int(state["step"])
+        if self.ranks.index == 0:
+            trim_log(self.run_dir / LOG, self.step)
         return True
 
-    def run(self, until: int | None = None) -> None:
-        """Trains to the end. An interruption loses what came after the last checkpoint.
+    def ask_to_stop(self, reason: str) -> None:
+        """Ends the run after the step at hand, with a checkpoint. The first reason counts."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+
+    def run(self, until: int | None = None) -> str:
+        """Trains to the end, or until something asks to stop; then saves.
+
+        A process that is killed loses what came after the last checkpoint.
 
         Args:
             until: leave off after this step, with the schedule as it is; None for the end.
+
+        Returns:
+            Why it ended: ``FINISHED``, ``LEFT_OFF``, or the reason that was asked for.
+
+        Raises:
+            TrainingError: the loss is no longer a number, or a checkpoint does not fit.
+            OutputError: the run's folder cannot be written.
         """
         self.resume()
+        for callback in self._callbacks:
+            callback.on_start(self)
         last = self.config.steps if until is None else min(until, self.config.steps)
-        saved_at = time.monotonic()
-        figures: dict[str, list[float]] = {}
-        for images, indices in self._loader.stream(self.step, last):
-            for name, value in self._train_step(images, indices).items():
-                figures.setdefault(name, []).append(value)
-            self.step += 1
-            elapsed_s = time.monotonic() - saved_at
-            if elapsed_s > self.config.checkpoint_every_s or self.step == last:
-                crops = len(figures["loss"]) * len(indices)
-                self._report(figures, crops=crops, elapsed_s=elapsed_s)
-                self.save()
-                saved_at = time.monotonic()
+        reason = FINISHED if self.step >= self.config.steps else LEFT_OFF
+        if self.step < last:
+            with contextlib.closing(self._steps(last)) as steps:
+                reason = self._run(steps, last)
+        for callback in self._callbacks:
+            callback.on_end(self, reason)
+        return reason
 
-    def _train_step(
-        self, images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64]
-    ) -> dict[str, float]:
+    def _run(self, steps: Iterator[dict[str, float]], last: int) -> str:
+        figures: dict[str, list[float]] = {}
+        saved_at, crops = time.monotonic(), 0.0
+        for of_step in steps:
+            crops += of_step.pop("crops")
+            for name, value in of_step.items():
+                figures.setdefault(name, []).append(value)
+            for callback in self._callbacks:
+                callback.on_step(self, of_step)
+            elapsed_s = time.monotonic() - saved_at
+            stopping, saving = self.ranks.agreed(
+                self._stop_reason is not None, elapsed_s > self.config.checkpoint_every_s
+            )
+            if stopping or saving or self.step == last:
+                self._report(figures, crops / max(elapsed_s, 1e-9))
+                self.save()
+                saved_at, crops = time.monotonic(), 0.0
+            if stopping:
+                return self._stop_reason or LEFT_OFF
+        return FINISHED if self.step == self.config.steps else LEFT_OFF
+
+    def _steps(self, last: int) -> Generator[dict[str, float]]:
+        """Updates the weights step by step; yields the figures of each."""
+        each = self.config.accumulate
+        with contextlib.closing(self._loader.stream(self.step * each, last * each)) as stream:
+            while self.step < last:
+                batches = (batch_of(self.step, *next(stream), self.device) for _ in range(each))
+                yield self._update(batches)
+
+    def _update(self, batches: Iterator[Batch]) -> dict[str, float]:
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.rate_at(self.step)
-        self.network.train()
-        pixels = to_network_input(torch.from_numpy(images))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            embeddings = self.network(pixels)
-        loss, figures = self._objective(embeddings.float(), indices)
-        if not torch.isfinite(loss):
-            raise TrainingError(f"the loss became {loss.item()} at step {self.step}")
+        train_mode(self.network, self.config.frozen)
         self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        totals: dict[str, float] = {"crops": 0.0, "loss": 0.0}
+        for batch in batches:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+                loss, figures = self._objective(self._forward, batch)
+            if not torch.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss.item()} at step {self.step}; the last checkpoint is "
+                    "sound: lower the learning rate, in a new folder"
+                )
+            torch.autograd.backward(loss / self.config.accumulate)
+            totals["crops"] += len(batch.indices) * self.ranks.count
+            for name, value in {"loss": loss.item(), **figures}.items():
+                totals[name] = totals.get(name, 0.0) + value / self.config.accumulate
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
         self._optimizer.step()
-        self._update_average()
-        return {"loss": loss.item(), "gradient_norm": float(norm), **figures}
-
-    def _update_average(self) -> None:
-        # Early on a long memory would hold the random start; let it grow with the run.
-        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            current = dict(_floats(self.network))
-            torch._foreach_lerp_(  # one fused call for all tensors
-                list(self._average.values()), [current[n] for n in self._average], 1 - decay
-            )
+        self._average.update(self.network, self.step)
+        self.step += 1
+        return {**totals, "gradient_norm": float(norm)}
 
     def averaged_state(self) -> dict[str, Tensor]:
         """The state dict with averaged weights: what is validated and exported."""
-        return {**self.network.state_dict(), **self._average}
+        return {**self.network.state_dict(), **self._average.tensors}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -252,73 +224,79 @@ class Trainer:
             self.network.load_state_dict(trained)
 
     def save(self) -> None:
-        """Writes the checkpoint beside the old one, then replaces it."""
-        partial = self._checkpoint_path.with_suffix(".partial")
-        torch.save(
-            {
-                "format": CHECKPOINT_FORMAT,
-                "config": _plain(self.config),
-                "step": self.step,
-                "network": self.network.state_dict(),
-                "average": self._average,
-                "optimizer": self._optimizer.state_dict(),
-            },
-            partial,
-        )
-        os.replace(partial, self._checkpoint_path)
+        """Writes the checkpoint beside the old one, then replaces it.
 
-    def _report(self, figures: dict[str, list[float]], crops: int, elapsed_s: float) -> None:
+        Raises:
+            OutputError: it cannot be written; the old one is still there.
+        """
+        if self.ranks.index != 0:
+            return
+        objective = self._objective
+        state: dict[str, Any] = {
+            "config": self.config.plain(),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self._average.tensors,
+            "objective": objective.state_dict() if isinstance(objective, nn.Module) else {},
+            "optimizer": self._optimizer.state_dict(),
+        }
+        try:
+            write_checkpoint(self.run_dir / CHECKPOINT, state)
+        except OSError as error:
+            raise OutputError(
+                f"{self.run_dir / CHECKPOINT}: cannot be written ({error.strerror or error}); "
+                "the one before it is whole, and the same command goes on from there"
+            ) from error
+
+    def _report(self, figures: dict[str, list[float]], crops_per_s: float) -> None:
         line: dict[str, float] = {
             "step": self.step,
             "size": self.config.size_at(self.step - 1),
             "rate": self.config.rate_at(self.step - 1),
-            "crops_per_s": crops / max(elapsed_s, 1e-9),
+            "crops_per_s": crops_per_s,
             **{name: float(np.mean(values)) for name, values in figures.items()},
         }
         figures.clear()
+        if self.ranks.index != 0:
+            return
         if self._validate is not None:
             with self.averaged() as network, torch.no_grad():
                 line.update(self._validate(network, int(line["size"])))
         rounded = {name: float(f"{value:.6g}") for name, value in line.items()}
-        with (self._run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(rounded) + "\n")
+        append_line(self.run_dir / LOG, rounded)
+        for callback in self._callbacks:
+            callback.on_report(self, rounded)
 
 
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        # torch.save writes zip files; of anything else torch.load makes any error at all.
-        if not zipfile.is_zipfile(path):
-            raise pickle.UnpicklingError("not a zip file")
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise TrainingError(
-            f"{path}: not a readable checkpoint; delete it to start over, or restore a copy"
-        ) from error
-    return state
+def freeze(network: nn.Module, prefixes: Sequence[str]) -> None:
+    """Takes the parameters with these prefixes out of training.
+
+    Raises:
+        TrainingError: no parameter has one of the prefixes.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for prefix in prefixes:
+        if not any(name.startswith(prefix) for name in names):
+            raise TrainingError(
+                f"frozen: the network has no parameter that begins with {prefix!r}; it has "
+                f"{', '.join(sorted({name.split('.')[0] for name in names}))}"
+            )
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(tuple(prefixes)) if prefixes else True)
 
 
-def to_network_input(images: Tensor) -> Tensor:
-    """uint8 (n, h, w, 3) RGB -> float32 (n, 3, h, w) in [-1, 1], channels last."""
-    return images.permute(0, 3, 1, 2).float().sub_(127.5).div_(127.5)
+def train_mode(network: nn.Module, frozen: Sequence[str]) -> None:
+    """Training mode, but for frozen layers, whose running statistics stay as they are."""
+    network.train()
+    for name, module in network.named_modules():
+        if frozen and f"{name}.".startswith(tuple(f"{p.rstrip('.')}." for p in frozen)):
+            module.eval()
 
 
-def _floats(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    for name, value in network.state_dict().items():
-        if value.is_floating_point():
-            yield name, value
-
-
-def _optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
+def _optimizer(modules: Sequence[nn.Module], config: TrainingConfig) -> torch.optim.Optimizer:
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-def _plain(config: TrainingConfig) -> dict[str, Any]:
-    """The configuration as JSON types, which a checkpoint can hold without pickling."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
-    return plain

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from facematch.training.augmentation import Augmentation
-from facematch.training.trainer import Validation, to_network_input
+from facematch.training.loading import to_network_input
+from facematch.training.trainer import Validation
 
 PLAIN = Augmentation(
     flip=0, shift_px=0, scale=0, rotation_deg=0, colour=0, grey=0, coarse=0, jpeg=0

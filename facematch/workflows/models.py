@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.choices import DEFAULT_MODEL
+from facematch.choices import DEFAULT_MODEL, Architecture
 from facematch.embedding.bundle import CARD, WEIGHTS, ModelBundle, load_bundle
+from facematch.embedding.cost import NetworkCost as NetworkCost
+from facematch.embedding.cost import cost_of_architecture, cost_of_bundle
 from facematch.embedding.download import Progress, download
 from facematch.embedding.embedder import Embedder
 from facematch.embedding.install import SOURCE_SHA256, install_published
@@ -96,12 +98,29 @@ class ModelDetails:
         parameters: how many numbers were learned.
         files: of the bundle, by name.
         calibrated: whether the bundle has a calibration of its own.
+        cost: of one face, if it was measured.
     """
 
     bundle: ModelBundle
     parameters: int
     files: tuple[BundleFile, ...]
     calibrated: bool
+    cost: NetworkCost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkDetails:
+    """What ``models show`` tells of a network that can be trained.
+
+    Attributes:
+        name: as ``train --network`` takes it.
+        description: one line, with the paper.
+        cost: of one face.
+    """
+
+    name: str
+    description: str
+    cost: NetworkCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +218,12 @@ def list_models() -> tuple[ModelListing, ...]:
     return tuple(listings)
 
 
-def show_model(name: str = DEFAULT_MODEL) -> ModelDetails:
+def show_model(name: str = DEFAULT_MODEL, *, measure: bool = False) -> ModelDetails:
     """Opens a model and says what it is made of.
+
+    Args:
+        name: of the model, or the folder of a bundle.
+        measure: whether to count and time its network, which takes two seconds.
 
     Raises:
         UnknownModelError: there is no such model.
@@ -212,7 +235,20 @@ def show_model(name: str = DEFAULT_MODEL) -> ModelDetails:
         _count_parameters(bundle.path / WEIGHTS),
         _files(bundle.path),
         bundle.calibration_path.is_file(),
+        cost_of_bundle(bundle) if measure else None,
     )
+
+
+def is_network(name: str) -> bool:
+    """Whether the name is that of a network to train, and of no installed model."""
+    return name in set(Architecture) and name not in installed_models()
+
+
+def show_network(name: str) -> NetworkDetails:
+    """Builds a network that can be trained and says what it costs. Imports torch."""
+    from facematch.embedding.networks import NETWORKS
+
+    return NetworkDetails(name, NETWORKS[name].description, cost_of_architecture(name))
 
 
 def verify_model(name: str = DEFAULT_MODEL, *, device: Device = Device.CPU) -> ModelCheck:

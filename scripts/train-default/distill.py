@@ -1,4 +1,4 @@
-"""Phase 1 of the default network: it learns the teacher's embedding of the training crops.
+"""Phase 1 of the default network: it learns what its teacher sees in the training crops.
 
     python scripts/train-default/distill.py DATA RUN_DIR
 
@@ -13,76 +13,83 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 import torch
-from teacher import teacher_targets
-from torch import Tensor
+from teacher import Teacher
+from torch import Tensor, nn
 
 from facematch.embedding.networks import NETWORKS
 from facematch.training.augmentation import Augmentation
+from facematch.training.config import TrainingConfig
 from facematch.training.data import load_crops
+from facematch.training.loading import Batch, BatchLoader
 from facematch.training.losses.distillation import DistillationLoss, teacher_similarity
+from facematch.training.losses.feature_maps import FeatureMapLoss, relative_error
 from facematch.training.sampling import ShuffledBatches
-from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig
+from facematch.training.trainer import Trainer
 from facematch.training.validation import verification_on
 
-BATCH = 128
+BATCH = 64
+# Weak: a crop is seen a few times only, and the teacher answers for what it is shown.
+AUGMENTATION = Augmentation(
+    shift_px=2.0, scale=0.05, rotation_deg=4.0, colour=0.2, grey=0.08, coarse=0.1, jpeg=0.05
+)
+
+
+def bfloat16_is_fast() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware (AVX-512 with BF16, or AMX)."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--crops", type=int, default=256_000, help="crops to see in all")
     parser.add_argument(
-        "--crops",
-        type=int,
-        nargs=3,
-        default=(700_000, 500_000, 450_000),
-        metavar="N",
-        help="crops to see at 56, 84 and 112 pixels",
+        "--forced", type=int, default=25_600, help="of these, crops with the teacher's maps forced"
     )
-    parser.add_argument(
-        "--until", type=int, default=10_763, help="step to leave off at, for phase 2 to go on"
-    )
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    cv2.setNumThreads(0)  # its pool fights torch's for the cores: half the speed at 56 pixels
+    cv2.setNumThreads(0)  # its pool fights torch's for the cores
     torch.manual_seed(1)
 
     cache = options.run_dir / "cache"
     train = load_crops(sorted((options.data / "train").glob("*.zip")), cache)
     held_out = load_crops([options.data / "holdout" / "celeba.zip"], cache)
-    targets = torch.from_numpy(teacher_targets(train.images, options.data / "teacher", cache))
-
-    steps = [count // BATCH for count in options.crops]
     config = TrainingConfig(
-        steps=sum(steps),
-        sizes=((0, 56), (steps[0], 84), (steps[0] + steps[1], 112)),
+        steps=options.crops // BATCH,
+        learning_rate=options.learning_rate,
+        bfloat16=bfloat16_is_fast(),
+        checkpoint_every_s=240.0,
     )
-    loss = DistillationLoss()
+    teacher = Teacher(options.data / "teacher", BATCH, options.threads)
+    forced_steps = options.forced // BATCH
+    distillation = DistillationLoss()
+    feature_maps = FeatureMapLoss((0.25, 0.5, 1.0, 1.0))
 
-    def objective(
-        embeddings: Tensor, indices: npt.NDArray[np.int64]
-    ) -> tuple[Tensor, Mapping[str, float]]:
-        wanted = targets[torch.from_numpy(indices)]
-        return loss(embeddings, wanted), {"cosine": teacher_similarity(embeddings, wanted).item()}
+    def objective(network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
+        wanted_maps, wanted = teacher(batch.images)
+        forced = wanted_maps if batch.step < forced_steps else None
+        maps, embeddings = network.stage_maps(batch.pixels, forced)  # type: ignore[operator]
+        loss = distillation(embeddings, wanted)
+        # What the maps cannot agree on matters less and less beside the embedding itself.
+        weight = 1 - batch.step / config.steps
+        with torch.no_grad():
+            errors = [relative_error(a.float(), b) for a, b in zip(maps, wanted_maps, strict=True)]
+        return loss + weight * feature_maps(maps, wanted_maps), {
+            "cosine": teacher_similarity(embeddings, wanted).item(),
+            **{f"map_{index + 1}": error.item() for index, error in enumerate(errors)},
+        }
 
     loader = BatchLoader(
-        train.images,
-        ShuffledBatches(len(train), BATCH, config.seed),
-        Augmentation(),
-        config,
+        train.images, ShuffledBatches(len(train), BATCH, config.seed), AUGMENTATION, config
     )
+    validate = verification_on(held_out.images, held_out.labels)
     Trainer(
-        NETWORKS["compact"](),
-        loader,
-        objective,
-        config,
-        options.run_dir,
-        verification_on(held_out.images, held_out.labels),
-    ).run(options.until)
+        NETWORKS["compact-2"].build(), loader, objective, config, options.run_dir, validate
+    ).run()
 
 
 if __name__ == "__main__":

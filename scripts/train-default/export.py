@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     state = torch.load(options.checkpoint, weights_only=True)
-    network = NETWORKS["compact"]()
+    network = NETWORKS["compact"].build()
     network.load_state_dict({**state["network"], **state["average"]})
     parameters = sum(p.numel() for p in network.parameters())
     bundle = export_bundle(

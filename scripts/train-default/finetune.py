@@ -15,27 +15,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 import torch
-from teacher import teacher_targets
-from torch import Tensor
+from distill import AUGMENTATION, BATCH, bfloat16_is_fast
+from teacher import Teacher
+from torch import Tensor, nn
 
 from facematch.embedding.networks import NETWORKS
-from facematch.training.augmentation import Augmentation
+from facematch.training.checkpoint import read_checkpoint
+from facematch.training.config import TrainingConfig
 from facematch.training.data import load_crops
+from facematch.training.loading import Batch, BatchLoader
 from facematch.training.losses import DistillationLoss, QuadrupletLoss
 from facematch.training.losses.distillation import teacher_similarity
 from facematch.training.mining import batch_hard
 from facematch.training.sampling import IdentityBatches, MixedBatches, ShuffledBatches
-from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig
+from facematch.training.trainer import Trainer
 from facematch.training.validation import verification_on
 
-IDENTITIES, CROPS, UNLABELLED = 12, 3, 92
-# Weaker than in phase 1: the network is small and still learning what is plain to see.
-MILD = Augmentation(
-    shift_px=2.0, scale=0.05, rotation_deg=4.0, colour=0.2, grey=0.08, coarse=0.1, jpeg=0.05
-)
+IDENTITIES, CROPS = 12, 3
+LABELLED = IDENTITIES * CROPS
 
 
 def main() -> None:
@@ -43,9 +41,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("distill_dir", type=Path)
     parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--crops", type=int, default=640_000, help="crops to see in all")
+    parser.add_argument("--crops", type=int, default=48_000, help="crops to see in all")
     parser.add_argument("--weight", type=float, default=0.1, help="of the quadruplet loss")
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -54,23 +52,23 @@ def main() -> None:
     cache = options.distill_dir / "cache"
     train = load_crops(sorted((options.data / "train").glob("*.zip")), cache)
     held_out = load_crops([options.data / "holdout" / "celeba.zip"], cache)
-    targets = torch.from_numpy(teacher_targets(train.images, options.data / "teacher", cache))
     labels = torch.from_numpy(train.labels)
-
-    batch = IDENTITIES * CROPS + UNLABELLED
     config = TrainingConfig(
-        steps=options.crops // batch, learning_rate=options.learning_rate, seed=2
+        steps=options.crops // BATCH,
+        learning_rate=options.learning_rate,
+        warmup_steps=50,
+        bfloat16=bfloat16_is_fast(),
+        seed=2,
     )
+    teacher = Teacher(options.data / "teacher", BATCH, options.threads)
     distillation, quadruplet = DistillationLoss(), QuadrupletLoss()
 
-    def objective(
-        embeddings: Tensor, indices: npt.NDArray[np.int64]
-    ) -> tuple[Tensor, Mapping[str, float]]:
-        chosen = torch.from_numpy(indices)
-        wanted = targets[chosen]
-        labelled = slice(0, IDENTITIES * CROPS)
-        mined = batch_hard(embeddings[labelled], labels[chosen[labelled]])
-        hard = quadruplet(embeddings[labelled], mined, wanted[labelled])
+    def objective(network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
+        _, wanted = teacher(batch.images)
+        embeddings = network(batch.pixels)
+        labelled = embeddings[:LABELLED].float()
+        mined = batch_hard(labelled, labels[torch.from_numpy(batch.indices[:LABELLED])])
+        hard = quadruplet(labelled, mined, wanted[:LABELLED])
         soft = distillation(embeddings, wanted)
         return soft + options.weight * hard, {
             "distillation": soft.item(),
@@ -81,25 +79,15 @@ def main() -> None:
     sampler = MixedBatches(
         (
             IdentityBatches(train.labels, IDENTITIES, CROPS, config.seed),
-            ShuffledBatches(len(train), UNLABELLED, config.seed),
+            ShuffledBatches(len(train), BATCH - LABELLED, config.seed),
         )
     )
-    network = NETWORKS["compact"]()
-    network.load_state_dict(_averaged(options.distill_dir / "checkpoint.pt"))
-    loader = BatchLoader(train.images, sampler, MILD, config)
-    Trainer(
-        network,
-        loader,
-        objective,
-        config,
-        options.run_dir,
-        verification_on(held_out.images, held_out.labels),
-    ).run()
-
-
-def _averaged(checkpoint: Path) -> dict[str, Tensor]:
-    state = torch.load(checkpoint, weights_only=True)
-    return {**state["network"], **state["average"]}
+    network = NETWORKS["compact-2"].build()
+    start = read_checkpoint(options.distill_dir / "checkpoint.pt")
+    network.load_state_dict({**start["network"], **start["average"]})
+    loader = BatchLoader(train.images, sampler, AUGMENTATION, config)
+    validate = verification_on(held_out.images, held_out.labels)
+    Trainer(network, loader, objective, config, options.run_dir, validate).run()
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def discerning_network(seed: int) -> nn.Module:
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = NETWORKS["inception-resnet-v1"]()
+        network = NETWORKS["inception-resnet-v1"].build()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = None  # cumulative: exactly the statistics of the one batch

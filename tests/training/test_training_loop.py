@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,12 @@ from tiny_training import (
 )
 from torch import Tensor, nn
 
-from facematch.errors import TrainingError
+from facematch.errors import OutputError, TrainingError
 from facematch.training.augmentation import Augmentation
+from facematch.training.config import TrainingConfig
+from facematch.training.loading import Batch, BatchLoader, to_network_input
 from facematch.training.sampling import ShuffledBatches
-from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig, to_network_input
+from facematch.training.trainer import Trainer
 
 
 def checkpoint(run_dir: Path) -> dict[str, Any]:
@@ -152,15 +154,16 @@ def test_a_failed_save_keeps_the_old_checkpoint(
         trainer_in(tmp_path, Objective(stop_at=2)).run()
     before = (tmp_path / "checkpoint.pt").read_bytes()
 
-    def half_written(state: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def half_written(state: object, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     trainer = trainer_in(tmp_path, Objective())
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", half_written)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OutputError, match="No space") as caught:
             trainer.run()
+        assert str(tmp_path / "checkpoint.pt") in str(caught.value)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
     last = Objective()
     trainer_in(tmp_path, last).run()
@@ -178,10 +181,8 @@ def test_checkpoints_come_by_the_clock_and_at_the_end(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     class Diverging(Objective):
-        def __call__(
-            self, embeddings: Tensor, indices: npt.NDArray[np.int64]
-        ) -> tuple[Tensor, Mapping[str, float]]:
-            loss, figures = super().__call__(embeddings, indices)
+        def __call__(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
+            loss, figures = super().__call__(network, batch)
             return loss * (float("nan") if len(self.seen) == 3 else 1), figures
 
     with pytest.raises(TrainingError, match="nan at step 2"):
@@ -232,11 +233,9 @@ def test_the_average_follows_its_recurrence(tmp_path: Path) -> None:
     weights: list[Tensor] = []
 
     class Watching(Objective):
-        def __call__(
-            self, embeddings: Tensor, indices: npt.NDArray[np.int64]
-        ) -> tuple[Tensor, Mapping[str, float]]:
+        def __call__(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
             weights.append(trainer.network.state_dict()["head.weight"].clone())
-            return super().__call__(embeddings, indices)
+            return super().__call__(network, batch)
 
     trainer = trainer_in(tmp_path, Watching())
     trainer.run()

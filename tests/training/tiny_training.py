@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from facematch.training.augmentation import Augmentation
+from facematch.training.config import TrainingConfig
+from facematch.training.loading import Batch, BatchLoader
 from facematch.training.losses import DistillationLoss
 from facematch.training.sampling import ShuffledBatches
-from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig, Validation
+from facematch.training.trainer import Trainer, Validation
 
 COUNT, BATCH, EMBEDDING = 20, 4, 6
 
@@ -63,13 +64,12 @@ class Objective:
         self.seen: list[list[int]] = []
         self._loss = DistillationLoss()
 
-    def __call__(
-        self, embeddings: Tensor, indices: npt.NDArray[np.int64]
-    ) -> tuple[Tensor, Mapping[str, float]]:
+    def __call__(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
         if self.stop_at is not None and len(self.seen) == self.stop_at:
             raise KilledError
-        self.seen.append(indices.tolist())
-        return self._loss(embeddings, TARGETS[torch.from_numpy(indices)]), {"figure": 1.0}
+        self.seen.append(batch.indices.tolist())
+        wanted = TARGETS[torch.from_numpy(batch.indices)]
+        return self._loss(network(batch.pixels), wanted), {"figure": 1.0}
 
 
 def trainer_in(

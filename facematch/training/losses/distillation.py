@@ -33,13 +33,14 @@ class DistillationLoss(nn.Module):
             embeddings: (n, d), not normalised; n >= 2.
             targets: float32 (n, d), the teacher's vectors.
         """
-        student = functional.normalize(embeddings.float(), dim=1)
-        teacher = functional.normalize(targets.float(), dim=1)
-        pointwise = 1 - (student * teacher).sum(1).mean()
-        squared = (student @ student.T - teacher @ teacher.T).square()
-        count = len(student)
-        relational = (squared.sum() - squared.diagonal().sum()) / (count * (count - 1))
-        return pointwise + self.relational_weight * relational
+        with torch.autocast(embeddings.device.type, enabled=False):
+            student = functional.normalize(embeddings.float(), dim=1)
+            teacher = functional.normalize(targets.float(), dim=1)
+            pointwise = 1 - (student * teacher).sum(1).mean()
+            squared = (student @ student.T - teacher @ teacher.T).square()
+            count = len(student)
+            relational = (squared.sum() - squared.diagonal().sum()) / (count * (count - 1))
+            return pointwise + self.relational_weight * relational
 
 
 def teacher_similarity(embeddings: Tensor, targets: Tensor) -> Tensor:

@@ -47,6 +47,31 @@ class Architecture(StrEnum):
     INCEPTION_RESNET_V1 = "inception-resnet-v1"
 
 
+class Augmenting(StrEnum):
+    """How strongly training crops are varied."""
+
+    NONE = "none"
+    WEAK = "weak"
+    STANDARD = "standard"
+    STRONG = "strong"
+
+
+class Parallel(StrEnum):
+    """What the processes of one training run share."""
+
+    DATA = "data"
+    FSDP = "fsdp"
+    MIXED = "mixed"
+
+
+class NetworkForm(StrEnum):
+    """Forms in which a network is exported."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    INT8 = "int8"
+
+
 class ExportFormat(StrEnum):
     """Forms in which a gallery is exported."""
 

@@ -104,6 +104,10 @@ class ModelBundle:
             ),
         )
 
+    def trainable_network(self) -> Any:
+        """The network in torch, to go on training: float (n, 3, s, s) -> (n, d)."""
+        return graph.trainable_network(self.architecture, self.path / WEIGHTS)
+
 
 def fingerprint(
     weights_sha256: str, architecture: str, preprocessing: Preprocessing, alignment: Alignment

@@ -72,15 +72,14 @@ def _read_pixels(model: Any, mean: float, scale: float) -> Any:
     return processor.build()
 
 
-def torch_module(architecture: str, weights: Path, mean: float, scale: float) -> Any:
-    """The torch form: uint8 (n, h, w, 3) -> float32 (n, d). Imports torch.
+def trainable_network(architecture: str, weights: Path) -> Any:
+    """The network of a bundle to go on training: float (n, 3, s, s) -> (n, d). Imports torch.
 
     Raises:
         ModelFormatError: the architecture is unknown or the weights are not its.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
-    from torch import Tensor, nn
 
     from facematch.embedding.networks import NETWORKS
 
@@ -94,6 +93,18 @@ def torch_module(architecture: str, weights: Path, mean: float, scale: float) ->
         network.load_state_dict({name: t.float() for name, t in load_file(weights).items()})
     except (OSError, RuntimeError, SafetensorError) as error:
         raise ModelFormatError(f"{weights}: not weights of {architecture}") from error
+    return network
+
+
+def torch_module(architecture: str, weights: Path, mean: float, scale: float) -> Any:
+    """The torch form: uint8 (n, h, w, 3) -> float32 (n, d). Imports torch.
+
+    Raises:
+        ModelFormatError: the architecture is unknown or the weights are not its.
+    """
+    from torch import Tensor, nn
+
+    network = trainable_network(architecture, weights)
 
     class PixelInput(nn.Module):
         def __init__(self) -> None:

@@ -1,0 +1,144 @@
+"""``facematch train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facematch.choices import DEFAULT_MODEL, Architecture, Augmenting, Device, Parallel
+from facematch.cli import options, output
+from facematch.cli.foreign import escaped
+from facematch.cli.progress import Progress
+from facematch.training.choices import LOSSES, LossName, Mining, TrainingDistance
+
+if TYPE_CHECKING:
+    from facematch.workflows.train import TrainPlan, TrainResult
+
+INTERRUPTED = 130
+SHOWN_REMOVALS = 10
+
+
+def _option(name: str, help: str, **more: Any) -> Any:
+    return typer.Option(f"--{name}", help=help, **more)
+
+
+def train(
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Folders with a sub-folder per person, CSV lists path,identity, or zip archives "
+            "of aligned crops.",
+            metavar="DATA...",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--output", "-o", help="Bundle to write.", metavar="FOLDER")
+    ] = Path("trained.fm"),
+    run_dir: Annotated[
+        Path | None,
+        _option("run-dir", "Checkpoints and logs [default: beside the bundle].", metavar="DIR"),
+    ] = None,
+    config: Annotated[
+        Path | None, _option("config", "TOML file with any of the options.", metavar="FILE")
+    ] = None,
+    dry_run: Annotated[bool, _option("dry-run", "Check everything and train nothing.")] = False,
+    network: Annotated[Architecture | None, _option("network", "What to train.")] = None,
+    init: Annotated[
+        str | None, _option("init", "Model to start from.", metavar="MODEL")
+    ] = None,
+    loss: Annotated[LossName | None, _option("loss", "What is learned from identities.")] = None,
+    mining: Annotated[Mining | None, _option("mining", "Which tuples the loss sees.")] = None,
+    distance: Annotated[
+        TrainingDistance | None, _option("distance", "Distance inside the loss.")
+    ] = None,
+    margin1: Annotated[float | None, _option("margin1", "First margin.")] = None,
+    margin2: Annotated[float | None, _option("margin2", "Second margin.")] = None,
+    soft: Annotated[bool | None, _option("soft/--hard", "Softplus instead of hinges.")] = None,
+    loss_weight: Annotated[
+        float | None, _option("loss-weight", "Of the loss; 0 for distillation alone.")
+    ] = None,
+    memory: Annotated[
+        int | None, _option("memory", "Embeddings of earlier batches kept as negatives.")
+    ] = None,
+    distill: Annotated[
+        str | None, _option("distill", "Model whose embeddings are imitated.", metavar="MODEL")
+    ] = None,
+    distill_weight: Annotated[
+        float | None, _option("distill-weight", "Of the distillation.")
+    ] = None,
+    identities: Annotated[int | None, _option("identities", "P, people in a batch.")] = None,
+    crops: Annotated[int | None, _option("crops", "K, pictures of each.")] = None,
+    unlabelled: Annotated[
+        int | None, _option("unlabelled", "Further pictures in a batch, for distillation.")
+    ] = None,
+    balance: Annotated[
+        bool | None, _option("balance/--no-balance", "Draw equally from all sources.")
+    ] = None,
+    look_alikes: Annotated[
+        bool | None, _option("look-alikes/--no-look-alikes", "Batches of people who look alike.")
+    ] = None,
+    augmentation: Annotated[
+        Augmenting | None, _option("augmentation", "How strongly pictures are varied.")
+    ] = None,
+    steps: Annotated[int | None, _option("steps", "Updates in all.")] = None,
+    epochs: Annotated[float | None, _option("epochs", "How often each picture is seen.")] = None,
+    minutes: Annotated[
+        float | None, _option("max-minutes", "Time for this run.", metavar="MINUTES")
+    ] = None,
+    learning_rate: Annotated[float | None, _option("learning-rate", "At its peak.")] = None,
+    warmup_steps: Annotated[int | None, _option("warmup-steps", "Of the rate.")] = None,
+    weight_decay: Annotated[float | None, _option("weight-decay", "Of AdamW.")] = None,
+    ema_decay: Annotated[float | None, _option("ema-decay", "Of the averaged weights.")] = None,
+    gradient_clip: Annotated[float | None, _option("gradient-clip", "Largest norm.")] = None,
+    accumulate: Annotated[int | None, _option("accumulate", "Batches to an update.")] = None,
+    freeze: Annotated[
+        list[str] | None, _option("freeze", "Parameters that stay, by prefix.", metavar="PREFIX")
+    ] = None,
+    val: Annotated[
+        str | None, _option("val", "Labelled pairs to keep the best by.", metavar="PAIRS")
+    ] = None,
+    images: Annotated[
+        str | None, _option("images", "Folder of the pairs' photographs.", metavar="DIR")
+    ] = None,
+    hold_out: Annotated[
+        float | None, _option("hold-out", "Share of the people kept aside for validation.")
+    ] = None,
+    exclude_like: Annotated[
+        str | None,
+        _option("exclude-like", "Leave out who looks like the people of these pairs.",
+                metavar="PAIRS"),
+    ] = None,
+    clean: Annotated[
+        bool | None, _option("clean/--no-clean", "Leave out likely mislabels and doubles.")
+    ] = None,
+    seed: Annotated[int | None, _option("seed", "Of all randomness.")] = None,
+    threads: Annotated[int | None, _option("threads", "Of the CPU.")] = None,
+    bfloat16: Annotated[
+        bool | None, _option("bfloat16/--float32", "Precision [default: what is fast here].")
+    ] = None,
+    tensorboard: Annotated[
+        bool | None, _option("tensorboard/--no-tensorboard", "Write a TensorBoard log.")
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float | None, _option("checkpoint-minutes", "Between checkpoints.")
+    ] = None,
+    parallel: Annotated[
+        Parallel | None, _option("parallel", "What processes share, under torchrun.")
+    ] = None,
+    device: options.DeviceOption = Device.AUTO,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train an embedding network on faces with names, by the quadruplet loss or another.
+
+    Interrupt it at will: the same command goes on from the last checkpoint. Under torchrun
+    (torchrun --nproc-per-node 2 -m facematch train ...) several processes train together.
+    """
+    given = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("out", "run_dir", "config", "dry_run", "device", "json", "quiet")
+    }
+    _train(given, out, run_dir, config, dry_run, device, json, quiet)

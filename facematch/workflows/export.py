@@ -1,0 +1,198 @@
+"""Write a model in a form that other programs run, and show that it decides the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facematch.choices import NetworkForm
+from facematch.embedding import Embedder, ModelBundle
+from facematch.errors import (
+    MissingExtraError,
+    ModelFormatError,
+    OutputError,
+    TrainingDataError,
+)
+from facematch.metrics.decision import accepts
+from facematch.runtime import Device, open_engine
+from facematch.types import Float32Array, UInt8Array
+
+# Cosine between the bundle's and the exported form's template below which an export is refused.
+LEAST_PARITY = 0.9999
+NOISE_FACES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """An exported network beside the bundle that it was made from.
+
+    Attributes:
+        path: what was written.
+        form: of the network.
+        faces: crops that both forms were compared on.
+        least_cosine: smallest cosine between their templates.
+        threshold: at which decisions were compared; None without a calibration.
+        pairs: comparisons among those crops.
+        changed_decisions: how many of them the exported form decides otherwise.
+    """
+
+    path: Path
+    form: NetworkForm
+    faces: int
+    least_cosine: float
+    threshold: float | None
+    pairs: int
+    changed_decisions: int
+
+
+def export_network(
+    bundle: ModelBundle,
+    output: Path,
+    form: NetworkForm,
+    *,
+    crops_rgb: UInt8Array | None = None,
+    threshold: float | None = None,
+) -> ExportResult:
+    """Writes the network of a bundle and compares both forms.
+
+    The exported network takes uint8 pixels, (n, size, size, 3) RGB, and gives float32
+    (n, d) embeddings that are not normalised. Preprocessing is inside it.
+
+    Args:
+        bundle: the model.
+        output: ``.onnx``, or ``.xml`` for OpenVINO, which writes a ``.bin`` beside it.
+        form: of the network; int8 is quantised after training on ``crops_rgb``.
+        crops_rgb: uint8 (n, size, size, 3) aligned faces to compare on, and to calibrate int8
+            with; noise with the statistics of pictures if None.
+        threshold: cosine distance at which decisions are compared.
+
+    Raises:
+        MissingExtraError: the package for the form is not installed.
+        ModelFormatError: the exported form gives other templates.
+        TrainingDataError: int8 without crops.
+        OutputError: the file cannot be written.
+    """
+    size = bundle.alignment.size
+    if crops_rgb is None:
+        if form is NetworkForm.INT8:
+            raise TrainingDataError("int8 needs aligned faces to calibrate with; give --crops DIR")
+        seed = int.from_bytes(hashlib.sha256(bundle.identity.name.encode()).digest()[:4], "little")
+        noise = np.random.default_rng(seed)
+        crops_rgb = noise.integers(0, 256, (NOISE_FACES, size, size, 3), np.uint8)
+    wanted = Embedder(bundle, open_engine(Device.CPU)).embed(crops_rgb)
+    with tempfile.TemporaryDirectory(prefix="facematch-export-") as folder:
+        partial = Path(folder) / output.name
+        write, run = _FORMS[form]
+        write(bundle, partial, crops_rgb)
+        found = run(partial, crops_rgb)
+        cosines = np.einsum("ij,ij->i", wanted, found)
+        if form is not NetworkForm.INT8 and not cosines.min() >= LEAST_PARITY:
+            raise ModelFormatError(
+                f"{output}: the exported network gives other templates than {bundle.path} "
+                f"(cosine {cosines.min():.5f}); nothing was written"
+            )
+        _move(Path(folder), output)
+    pairs, changed = _changed_decisions(wanted, found, threshold)
+    return ExportResult(
+        output, form, len(crops_rgb), float(cosines.min()), threshold, pairs, changed
+    )
+
+
+def _changed_decisions(
+    wanted: Float32Array, found: Float32Array, threshold: float | None
+) -> tuple[int, int]:
+    first, second = np.triu_indices(len(wanted), 1)
+    if threshold is None:
+        return len(first), 0
+    decisions = [accepts((1 - t @ t.T)[first, second], threshold) for t in (wanted, found)]
+    return len(first), int((decisions[0] != decisions[1]).sum())
+
+
+def _move(folder: Path, output: Path) -> None:
+    """Moves all files of a folder beside ``output``, the named one last."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == output.name):
+            shutil.move(path, output.parent / path.name)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+
+
+def _write_openvino(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
+    import openvino as ov
+
+    ov.save_model(bundle.source().openvino_model(), path, compress_to_fp16=False)
+
+
+def _run_openvino(path: Path, crops_rgb: UInt8Array) -> Float32Array:
+    import openvino as ov
+
+    compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return _unit(lambda batch: compiled([batch])[0], crops_rgb)
+
+
+def _write_onnx(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
+    import warnings
+
+    import torch
+
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            "ONNX needs the package onnx: pip install 'facematch[export]'"
+        ) from error
+    module = bundle.source().torch_module()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter by tracing, which needs no onnxscript
+        torch.onnx.export(
+            module,
+            (torch.from_numpy(crops_rgb[:2]),),
+            str(path),
+            dynamo=False,
+            input_names=["pixels"],
+            output_names=["embedding"],
+            dynamic_axes={"pixels": {0: "n"}, "embedding": {0: "n"}},
+            opset_version=17,
+        )
+    model = onnx.load(str(path))
+    card = {"name": bundle.identity.name, "fingerprint": bundle.identity.fingerprint}
+    model.metadata_props.append(onnx.StringStringEntryProto(key="facematch", value=json.dumps(card)))
+    onnx.save(model, str(path))
+
+
+def _write_int8(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
+    try:
+        import nncf
+    except ImportError as error:
+        raise MissingExtraError(
+            "int8 needs the package nncf: pip install 'facematch[export]'"
+        ) from error
+    import openvino as ov
+
+    crops = [crops_rgb[row : row + 1] for row in range(len(crops_rgb))]
+    quantised = nncf.quantize(
+        bundle.source().openvino_model(), nncf.Dataset(crops), subset_size=len(crops)
+    )
+    ov.save_model(quantised, path)
+
+
+def _unit(run: Callable[[UInt8Array], Any], crops_rgb: UInt8Array) -> Float32Array:
+    parts = [np.asarray(run(crops_rgb[i : i + 32]), np.float32) for i in range(0, len(crops_rgb), 32)]
+    raw = np.concatenate(parts)
+    return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), np.float32)
+
+
+_FORMS = {
+    NetworkForm.ONNX: (_write_onnx, _run_openvino),
+    NetworkForm.OPENVINO: (_write_openvino, _run_openvino),
+    NetworkForm.INT8: (_write_int8, _run_openvino),
+}

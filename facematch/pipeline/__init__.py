@@ -9,6 +9,7 @@ from facematch.pipeline.analyzer import (
     TemplateNetwork,
 )
 from facematch.pipeline.opening import open_analyzer, open_detector
+from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
 
 __all__ = [
     "AnalyzedFace",
@@ -17,6 +18,8 @@ __all__ = [
     "Detector",
     "Failure",
     "TemplateNetwork",
+    "TrainingCropCutter",
     "open_analyzer",
+    "open_cutter",
     "open_detector",
 ]

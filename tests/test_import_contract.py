@@ -44,7 +44,7 @@ CONTRACT: dict[str, set[str]] = {
     # only where they are.
     "cli": {
         *("errors", "types", "choices", "metrics", "imaging", "embedding.registry"),
-        *("calibration", "gallery", "pipeline", "workflows"),
+        *("calibration", "gallery", "pipeline", "workflows", "training.choices"),
     },
 }
 
@@ -173,11 +173,16 @@ def test_no_cycle_among_modules_at_import_time() -> None:
 
 
 def test_workflows_do_not_import_each_other() -> None:
+    def verb(dotted_name: str) -> str:
+        """A module, or a package of them, is one verb."""
+        return (dotted_name.split(".") + [""] * 3)[2]
+
     crossing = [
         str(found)
         for found in IMPORTS
         if found.importer.startswith("workflows/")
         and found.target.startswith("facematch.workflows")
+        and verb(found.target) != verb(dotted(PACKAGE / found.importer))
     ]
     assert crossing == []
 

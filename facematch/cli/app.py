@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from facematch import __version__
-from facematch.cli import calibrate, detect, embed, enroll, gallery, identify, models, verify
+from facematch.cli import calibrate, detect, embed, enroll, gallery, identify, models, train, verify
 from facematch.errors import FacematchError
 
 INTERRUPTED = 130
@@ -73,6 +73,7 @@ app.command()(enroll.enroll)
 app.command()(verify.verify)
 app.command()(identify.identify)
 app.command()(calibrate.calibrate)
+app.command()(train.train)
 app.command()(detect.detect)
 app.command()(detect.align)
 app.command()(embed.embed)

@@ -11,7 +11,8 @@ from facematch.choices import DEFAULT_MODEL, Architecture, Augmenting, Device, P
 from facematch.cli import options, output
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
-from facematch.training.choices import LOSSES, LossName, Mining, TrainingDistance
+from facematch.cli.train_view import TrainView
+from facematch.training.choices import LossName, Mining, TrainingDistance
 
 if TYPE_CHECKING:
     from facematch.workflows.train import TrainPlan, TrainResult
@@ -45,9 +46,7 @@ def train(
     ] = None,
     dry_run: Annotated[bool, _option("dry-run", "Check everything and train nothing.")] = False,
     network: Annotated[Architecture | None, _option("network", "What to train.")] = None,
-    init: Annotated[
-        str | None, _option("init", "Model to start from.", metavar="MODEL")
-    ] = None,
+    init: Annotated[str | None, _option("init", "Model to start from.", metavar="MODEL")] = None,
     loss: Annotated[LossName | None, _option("loss", "What is learned from identities.")] = None,
     mining: Annotated[Mining | None, _option("mining", "Which tuples the loss sees.")] = None,
     distance: Annotated[
@@ -107,8 +106,9 @@ def train(
     ] = None,
     exclude_like: Annotated[
         str | None,
-        _option("exclude-like", "Leave out who looks like the people of these pairs.",
-                metavar="PAIRS"),
+        _option(
+            "exclude-like", "Leave out who looks like the people of these pairs.", metavar="PAIRS"
+        ),
     ] = None,
     clean: Annotated[
         bool | None, _option("clean/--no-clean", "Leave out likely mislabels and doubles.")
@@ -142,3 +142,117 @@ def train(
         if name not in ("out", "run_dir", "config", "dry_run", "device", "json", "quiet")
     }
     _train(given, out, run_dir, config, dry_run, device, json, quiet)
+
+
+def _train(
+    given: dict[str, Any],
+    out: Path,
+    run_dir: Path | None,
+    config: Path | None,
+    dry_run: bool,
+    device: Device,
+    json: bool,
+    quiet: bool,
+) -> None:
+    from facematch.workflows import train as workflow
+
+    recipe = workflow.read_recipe(given, config)
+    options.require_folder_of(out)
+    with workflow.processes(device) as ranks, Progress("reading pictures", quiet) as progress:
+        plan = workflow.plan_training(
+            recipe, out, run_dir=run_dir, device=device, ranks=ranks, progress=progress
+        )
+        first = ranks.index == 0
+        options.note(f"device: {plan.setting.device}", quiet or not first)
+        if dry_run or (not quiet and first):
+            _describe(plan, dry_run and not json)
+        if dry_run:
+            if json and first:
+                output.print_json(_plan_json(plan))
+            return
+        result = workflow.run_training(plan, [TrainView(plan.steps, quiet or not first)])
+    if not first:
+        return
+    if json:
+        output.print_json(_result_json(result))
+    else:
+        _print(result)
+    if result.reason == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def _describe(plan: TrainPlan, with_recipe: bool) -> None:
+    """What will be done, on stderr; with ``--dry-run`` the whole recipe on stdout."""
+    data = plan.data
+    if with_recipe:
+        print(plan.toml, end="")
+    lines = [
+        f"{data.crops} pictures of {data.identities} people from "
+        + ", ".join(f"{escaped(name)} ({count})" for name, count in data.sources),
+        f"{plan.recipe.network}, {plan.recipe.loss}, {plan.steps} updates of "
+        f"{plan.recipe.batch_size * plan.recipe.accumulate} pictures",
+    ]
+    if data.held_out:
+        lines.append(f"{data.held_out} pictures kept aside for validation")
+    if sum(data.validation_pairs):
+        genuine, impostor = data.validation_pairs
+        lines.append(f"validation: {genuine} genuine and {impostor} impostor pairs")
+    lines += [f"left out, {reason}: {count}" for reason, count in data.removed]
+    if data.unreadable:
+        lines.append(f"{len(data.unreadable)} pictures gave no face or could not be read:")
+        lines += [f"  {escaped(u.reason)}" for u in data.unreadable[:SHOWN_REMOVALS]]
+        if len(data.unreadable) > SHOWN_REMOVALS:
+            lines.append(f"  … and {len(data.unreadable) - SHOWN_REMOVALS} more")
+    for line in lines:
+        options.note(line, quiet=False)
+
+
+def _plan_json(plan: TrainPlan) -> dict[str, Any]:
+    data = plan.data
+    return output.versioned(
+        {
+            "recipe": plan.toml,
+            "steps": plan.steps,
+            "batch_size": plan.recipe.batch_size,
+            "crops": data.crops,
+            "identities": data.identities,
+            "held_out": data.held_out,
+            "validation_pairs": list(data.validation_pairs),
+            "removed": dict(data.removed),
+            "unreadable": [{"path": u.name, "reason": u.reason} for u in data.unreadable],
+        }
+    )
+
+
+def _result_json(result: TrainResult) -> dict[str, Any]:
+    bundle = result.bundle
+    return output.versioned(
+        {
+            "reason": result.reason,
+            "step": result.step,
+            "steps": result.steps,
+            "best_step": result.best_step,
+            "before": result.before,
+            "after": result.after,
+            "improved": result.improved,
+            "bundle": None if bundle is None else str(bundle.path),
+            "model_fingerprint": None if bundle is None else bundle.identity.fingerprint,
+        }
+    )
+
+
+def _print(result: TrainResult) -> None:
+    print(f"{result.reason} after {result.step} of {result.steps} updates")
+    if result.step < result.steps:
+        print("  the same command goes on from here")
+    if result.best_step is not None:
+        print(f"  best on the validation set after {result.best_step} updates")
+    for name, value in result.after.items():
+        before = result.before.get(name)
+        was = "" if before is None else f" (the start: {before:.4f})"
+        print(f"  {name.removeprefix('val_')} {value:.4f}{was}")
+    if result.improved is False:
+        print("  NO BETTER than its start on the validation set: keep using the start")
+    if result.bundle is not None:
+        print(f"  wrote {result.bundle.path}, fingerprint {result.bundle.identity.fingerprint}")
+        print("  it has no threshold yet: facematch calibrate PAIRS --model", result.bundle.path)

@@ -70,7 +70,7 @@ def export_bundle(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     network.eval()
     state = {key: value.detach().clone() for key, value in network.state_dict().items()}
     stored = {
@@ -111,8 +111,12 @@ def export_bundle(
     return load_bundle(folder)
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Only a bundle, whole or damaged, is ever replaced."""
+def refuse_foreign(folder: Path) -> None:
+    """Only a bundle, whole or damaged, is ever replaced.
+
+    Raises:
+        OutputError: something else is there.
+    """
     parts = [folder / name for name in (CARD, *NETWORK_FILES)]
     if folder.is_dir() and any(folder.iterdir()) and not any(part.exists() for part in parts):
         raise OutputError(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from facematch.training.augmentation import Augmentation
 from facematch.training.config import TrainingConfig
-from facematch.training.sampling import BatchSampler
+from facematch.training.sampling import BatchSampler, Sharded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,8 @@ class BatchLoader:
         indices = self._sampler.indices(number)
         rng = np.random.default_rng((self._config.seed, 1 << 32, number))
         size = self._config.size_at(number // self._config.accumulate)
-        return self._augmentation.batch(self._images[indices], size, rng), indices
+        positions = self._sampler.positions if isinstance(self._sampler, Sharded) else None
+        return self._augmentation.batch(self._images[indices], size, rng, positions), indices
 
     def stream(
         self, first: int, last: int

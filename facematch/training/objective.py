@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from facematch.training.choices import LOSSES, TeacherUse
 from facematch.training.loading import Batch
 from facematch.training.losses import DistillationLoss
 from facematch.training.losses.distillation import teacher_similarity
@@ -80,10 +81,13 @@ class TrainingObjective(nn.Module):
             labels = self._labels[torch.from_numpy(batch.indices[: self._labelled])]
             # Seeded by the step, so that a resumed run mines what it would have mined.
             generator = torch.Generator().manual_seed((self._seed << 32) + batch.step)
+            asked = LOSSES[self.metric.options.loss].teacher is not TeacherUse.UNUSED
+            taught = wanted[: self._labelled] if wanted is not None and asked else None
             loss, of_metric = self.metric(
                 self._ranks.pooled(embeddings[: self._labelled]),
                 self._ranks.pooled(labels.to(embeddings.device)),
                 generator,
+                None if taught is None else self._ranks.pooled(taught),
             )
             total = total + self._loss_weight * loss
             figures |= {**of_metric, "metric_loss": loss.item()}

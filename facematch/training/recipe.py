@@ -19,7 +19,15 @@ from typing import Any, get_type_hints
 
 from facematch.choices import Architecture, Augmenting, Parallel
 from facematch.errors import UsageError
-from facematch.training.choices import LOSSES, LossName, Mining, TrainingDistance, TupleKind
+from facematch.training.choices import (
+    LOSSES,
+    LossName,
+    Mining,
+    TeacherUse,
+    TrainingDistance,
+    TupleKind,
+)
+from facematch.training.metric_options import MetricLearningOptions
 
 MAX_BYTES = 1 << 20
 
@@ -35,9 +43,10 @@ class Recipe:
         loss: what is learned from identities.
         mining: which tuples of a batch the loss sees; None for the hardest, or for none where
             the loss looks at each crop by itself.
-        distance: between embeddings, inside the loss.
-        margin1: of triplets, contrastive pairs, and the quadruplet's pair with the anchor.
-        margin2: of the quadruplet's pair without the anchor.
+        distance: between embeddings, inside the loss; None for that of its paper.
+        margin1: of triplets, contrastive pairs, and the quadruplet's pair with the anchor;
+            None for the loss's own.
+        margin2: of the quadruplet's pair without the anchor; None for the loss's own.
         soft: softplus in place of the hinge with its margins.
         loss_weight: of that loss; 0 leaves distillation alone.
         memory: embeddings of earlier batches kept as further negatives; 0 for none.
@@ -78,9 +87,9 @@ class Recipe:
     init: str | None = None
     loss: LossName = LossName.QUADRUPLET
     mining: Mining | None = None
-    distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN
-    margin1: float = 0.4
-    margin2: float = 0.2
+    distance: TrainingDistance | None = None
+    margin1: float | None = None
+    margin2: float | None = None
     soft: bool = False
     loss_weight: float = 1.0
     memory: int = 0
@@ -132,7 +141,13 @@ class Recipe:
         ):
             if not sound:
                 raise UsageError(f"{name}: expected {wanted}, got {getattr(self, name)!r}")
-        if self.distill is None and (self.loss_weight == 0 or LOSSES[self.loss].taught):
+        try:
+            _ = self.metric_options
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        if self.distill is None and (
+            self.loss_weight == 0 or LOSSES[self.loss].teacher is TeacherUse.NEEDED
+        ):
             raise UsageError(
                 f"{self.loss} with loss_weight {self.loss_weight:g} needs a teacher; "
                 "give distill a model"
@@ -141,11 +156,22 @@ class Recipe:
             raise UsageError("steps and epochs both say how long to train; give one of them")
 
     @property
-    def miner(self) -> Mining:
-        """How tuples are mined, decided."""
-        if self.mining is not None:
-            return self.mining
-        return Mining.NONE if LOSSES[self.loss].kind is TupleKind.ROWS else Mining.BATCH_HARD
+    def metric_options(self) -> MetricLearningOptions:
+        """What of the recipe concerns the loss on identities."""
+        mining = self.mining
+        if mining is None:
+            rows = LOSSES[self.loss].kind is TupleKind.ROWS
+            mining = Mining.NONE if rows else Mining.BATCH_HARD
+        return MetricLearningOptions(
+            loss=self.loss,
+            mining=mining,
+            distance=self.distance,
+            margin1=self.margin1,
+            margin2=self.margin2,
+            soft=self.soft,
+            memory_size=self.memory,
+            memory_warmup_steps=self.warmup_steps,
+        )
 
     @property
     def batch_size(self) -> int:

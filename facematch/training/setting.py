@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from facematch.errors import TrainingDataError, UsageError
-from facematch.training.augmentation import Augmentation
+from facematch.training.augmentation import PRESETS
 from facematch.training.callbacks import Callback
 from facematch.training.config import TrainingConfig
 from facematch.training.data import CropSet
@@ -25,6 +25,7 @@ from facematch.training.ranks import OneRank, Ranks
 from facematch.training.recipe import Recipe
 from facematch.training.sampling import (
     BatchSampler,
+    DivisibleSampler,
     IdentityBatches,
     LookAlikeBatches,
     MixedBatches,
@@ -97,7 +98,7 @@ class Setting:
     ) -> Trainer:
         """The loop over these parts."""
         config = self.config(steps)
-        augmentation = Augmentation.preset(self.recipe.augmentation)
+        augmentation = PRESETS[self.recipe.augmentation]
         loader = BatchLoader(self.crops.images, self.sampler, augmentation, config)
         return Trainer(
             self.network,
@@ -169,6 +170,7 @@ def build_setting(
     embedding_size: int,
     *,
     teacher: Teacher | None = None,
+    teacher_size: int = 0,
     centres: Float32Array | None = None,
     validate: Validation | None = None,
     device: torch.device | str = "cpu",
@@ -183,6 +185,7 @@ def build_setting(
         input_size: side of its crops.
         embedding_size: length of its output.
         teacher: of distillation, if there is one.
+        teacher_size: length of its embeddings.
         centres: float32 (identities, d), one unit vector for each label, for batches of
             look-alikes.
         validate: figures on the validation set.
@@ -196,16 +199,17 @@ def build_setting(
     ranks = OneRank() if ranks is None else ranks
     labelled = recipe.identities * recipe.crops if recipe.loss_weight > 0 else 0
     try:
-        sampler = _sampler(recipe, crops, labelled, centres)
-        metric = _metric(recipe, crops, embedding_size) if labelled else None
+        whole = _sampler(recipe, crops, labelled, centres)
+        size = 0 if teacher is None else teacher_size
+        metric = _metric(recipe, crops, embedding_size, size) if labelled else None
+        sampler: BatchSampler = whole
         if ranks.count > 1:
-            sampler = Sharded(sampler, ranks.index, ranks.count)
+            sampler = Sharded(whole, ranks.index, ranks.count)
     except ValueError as error:
         raise TrainingDataError(f"the data does not fit the recipe: {error}") from error
-    own_labelled = labelled // ranks.count
     objective = TrainingObjective(
         crops.labels,
-        own_labelled,
+        _own(labelled, sampler),
         metric=metric,
         loss_weight=recipe.loss_weight,
         teacher=teacher,
@@ -226,28 +230,26 @@ def build_setting(
     )
 
 
-def _metric(recipe: Recipe, crops: CropSet, embedding_size: int) -> MetricLearning:
-    identities = len(crops.identity_names)
-    try:
-        return MetricLearning(
-            recipe.loss,
-            recipe.miner,
-            distance=recipe.distance,
-            margin1=recipe.margin1,
-            margin2=recipe.margin2,
-            soft=recipe.soft,
-            memory_size=recipe.memory,
-            embedding_size=embedding_size,
-            identities=identities,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+def _own(labelled: int, sampler: BatchSampler) -> int:
+    """How many of this rank's crops are among the first ``labelled`` of the whole batch."""
+    return int((sampler.positions < labelled).sum()) if isinstance(sampler, Sharded) else labelled
+
+
+def _metric(
+    recipe: Recipe, crops: CropSet, embedding_size: int, teacher_size: int
+) -> MetricLearning:
+    return MetricLearning(
+        recipe.metric_options,
+        embedding_size=embedding_size,
+        identities=len(crops.identity_names),
+        teacher_size=teacher_size,
+    )
 
 
 def _sampler(
     recipe: Recipe, crops: CropSet, labelled: int, centres: Float32Array | None
-) -> BatchSampler:
-    parts: list[BatchSampler] = []
+) -> DivisibleSampler:
+    parts: list[DivisibleSampler] = []
     people, each, seed = recipe.identities, recipe.crops, recipe.seed
     if labelled:
         if recipe.look_alikes:
@@ -257,9 +259,7 @@ def _sampler(
             sampler.refresh(centres, first_step=0)
             parts.append(sampler)
         elif recipe.balance:
-            parts.append(
-                balanced_identity_batches(crops.labels, crops.sources, people, each, seed)
-            )
+            parts.append(balanced_identity_batches(crops.labels, crops.sources, people, each, seed))
         else:
             parts.append(IdentityBatches(crops.labels, people, each, seed))
     further = recipe.batch_size - labelled
@@ -273,4 +273,3 @@ def bfloat16_is_fast(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-

@@ -158,9 +158,10 @@ class Trainer:
         figures: dict[str, list[float]] = {}
         saved_at, crops = time.monotonic(), 0.0
         for of_step in steps:
-            crops += of_step.pop("crops")
+            crops += of_step["crops"]
             for name, value in of_step.items():
-                figures.setdefault(name, []).append(value)
+                if name != "crops":
+                    figures.setdefault(name, []).append(value)
             for callback in self._callbacks:
                 callback.on_step(self, of_step)
             elapsed_s = time.monotonic() - saved_at

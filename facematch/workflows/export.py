@@ -165,7 +165,9 @@ def _write_onnx(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
         )
     model = onnx.load(str(path))
     card = {"name": bundle.identity.name, "fingerprint": bundle.identity.fingerprint}
-    model.metadata_props.append(onnx.StringStringEntryProto(key="facematch", value=json.dumps(card)))
+    model.metadata_props.append(
+        onnx.StringStringEntryProto(key="facematch", value=json.dumps(card))
+    )
     onnx.save(model, str(path))
 
 
@@ -186,7 +188,9 @@ def _write_int8(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
 
 
 def _unit(run: Callable[[UInt8Array], Any], crops_rgb: UInt8Array) -> Float32Array:
-    parts = [np.asarray(run(crops_rgb[i : i + 32]), np.float32) for i in range(0, len(crops_rgb), 32)]
+    parts = [
+        np.asarray(run(crops_rgb[i : i + 32]), np.float32) for i in range(0, len(crops_rgb), 32)
+    ]
     raw = np.concatenate(parts)
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), np.float32)
 

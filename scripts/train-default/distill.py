@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from facematch.embedding.networks import NETWORKS
 from facematch.training.augmentation import Augmentation
 from facematch.training.config import TrainingConfig
-from facematch.training.data import load_crops
+from facematch.training.data import open_crops
 from facematch.training.loading import Batch, BatchLoader
 from facematch.training.losses.distillation import DistillationLoss, teacher_similarity
 from facematch.training.losses.feature_maps import FeatureMapLoss, relative_error
@@ -56,8 +56,8 @@ def main() -> None:
     torch.manual_seed(1)
 
     cache = options.run_dir / "cache"
-    train = load_crops(sorted((options.data / "train").glob("*.zip")), cache)
-    held_out = load_crops([options.data / "holdout" / "celeba.zip"], cache)
+    train = open_crops(sorted((options.data / "train").glob("*.zip")), cache)
+    held_out = open_crops([options.data / "holdout" / "celeba.zip"], cache)
     config = TrainingConfig(
         steps=options.crops // BATCH,
         learning_rate=options.learning_rate,

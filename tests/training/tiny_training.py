@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from facematch.training.augmentation import Augmentation
+from facematch.training.callbacks import Callback
 from facematch.training.config import TrainingConfig
 from facematch.training.loading import Batch, BatchLoader
 from facematch.training.losses import DistillationLoss
@@ -77,11 +78,14 @@ def trainer_in(
     objective: Objective,
     config: TrainingConfig = CONFIG,
     validate: Validation | None = None,
+    callbacks: Sequence[Callback] = (),
     **changes: object,
 ) -> Trainer:
     config = replace(config, **changes)  # type: ignore[arg-type]
     loader = BatchLoader(IMAGES, ShuffledBatches(COUNT, BATCH, config.seed), Augmentation(), config)
-    return Trainer(tiny_network(), loader, objective, config, run_dir, validate)
+    return Trainer(
+        tiny_network(), loader, objective, config, run_dir, validate, callbacks=callbacks
+    )
 
 
 def loader_threads() -> list[str]:

@@ -1,0 +1,5 @@
+"""``python -m facematch``, which torchrun needs."""
+
+from facematch.cli import main
+
+main()

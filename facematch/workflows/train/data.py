@@ -1,0 +1,202 @@
+"""The data of a training run: opened, cleaned, with a validation set beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facematch.calibration import load_pairs
+from facematch.calibration.pairs import PhotographPairs
+from facematch.choices import Device
+from facematch.errors import InputError, OneClassError, TrainingDataError, UsageError
+from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
+from facematch.training.data import CropSet, UnreadablePicture, open_crops
+from facematch.training.data.crops import NO_IDENTITY
+from facematch.training.recipe import Recipe
+from facematch.types import BoolArray, Float32Array, Int64Array, UInt8Array
+
+if TYPE_CHECKING:
+    from facematch.training.trainer import Validation
+
+Embed = Callable[[UInt8Array], Float32Array]
+"""uint8 (n, 128, 128, 3) crops -> unit-norm float32 (n, d) embeddings by the start."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What a run learns from, and what was left out.
+
+    Attributes:
+        crops: that are learned from.
+        identities: that have a crop among them.
+        sources: name of each archive, folder or part, with its crops.
+        unreadable: pictures that gave no crop.
+        removed: crops that cleaning took out, by reason.
+        held_out: crops kept aside for validation.
+        validation_pairs: genuine and impostor pairs of the validation set.
+    """
+
+    crops: int
+    identities: int
+    sources: tuple[tuple[str, int], ...]
+    unreadable: tuple[UnreadablePicture, ...]
+    removed: tuple[tuple[str, int], ...]
+    held_out: int
+    validation_pairs: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingData:
+    """Opened data.
+
+    Attributes:
+        crops: to learn from.
+        centres: float32 (identities, d) unit vectors by label, for batches of look-alikes.
+        validate: on the validation set; None without one.
+        report: counts.
+    """
+
+    crops: CropSet
+    centres: Float32Array | None
+    validate: Validation | None
+    report: DataReport
+
+
+def open_training_data(
+    recipe: Recipe,
+    cache_dir: Path,
+    device: Device,
+    embed: Embed,
+    progress: Progress,
+) -> TrainingData:
+    """Opens what the recipe names.
+
+    Args:
+        recipe: what was asked for.
+        cache_dir: for decoded crops.
+        device: of the face detector, where there are photographs.
+        embed: the start network, for cleaning and for look-alikes.
+        progress: of reading pictures.
+
+    Raises:
+        TrainingDataError: the data cannot be read, or nothing is left of it.
+        PairsFormatError, OneClassError: of the validation pairs.
+    """
+    cut = open_cutter(device)
+    crops = open_crops([Path(path) for path in recipe.data], cache_dir, cut, progress)
+    unreadable = crops.unreadable
+    held_out: Int64Array = np.zeros(0, np.int64)
+    validate, pairs = None, (0, 0)
+    if recipe.val is not None:
+        validate, pairs, lost = _pairs_validation(recipe, recipe.val, cut)
+        unreadable = (*unreadable, *lost)
+    elif recipe.hold_out > 0:
+        held_out = _held_out(crops.labels, recipe.hold_out, recipe.seed)
+        validate, pairs = _held_out_validation(crops, held_out)
+        crops = _subset(crops, np.setdiff1d(np.arange(len(crops)), held_out))
+    removed: tuple[tuple[str, int], ...] = ()
+    if recipe.clean or recipe.exclude_like is not None:
+        crops, removed = _cleaned(recipe, crops, cut, embed, cache_dir.parent)
+    labelled = crops.labels[crops.labels != NO_IDENTITY]
+    counts = np.bincount(crops.sources, minlength=len(crops.source_names))
+    report = DataReport(
+        len(crops),
+        len(np.unique(labelled)),
+        tuple(zip(crops.source_names, counts.tolist(), strict=True)),
+        unreadable,
+        removed,
+        len(held_out),
+        pairs,
+    )
+    centres = _centres(crops, embed) if recipe.look_alikes else None
+    return TrainingData(crops, centres, validate, report)
+
+
+def _subset(crops: CropSet, rows: Int64Array) -> CropSet:
+    """Some of the crops. Only rows of the memory map that are used are ever read."""
+    return replace(
+        crops,
+        images=_Rows(crops.images, rows),  # type: ignore[arg-type]
+        labels=crops.labels[rows],
+        sources=crops.sources[rows],
+        names=tuple(crops.names[row] for row in rows),
+    )
+
+
+class _Rows:
+    """Rows of a memory map, looked up when they are asked for and never all copied."""
+
+    def __init__(self, images: UInt8Array, rows: Int64Array) -> None:
+        self._images = images
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: slice | Int64Array) -> UInt8Array:
+        return self._images[self._rows[key]]
+
+
+def _held_out(labels: Int64Array, share: float, seed: int) -> Int64Array:
+    """Rows of identities drawn for validation: ``share`` of those with two crops or more."""
+    present, counts = np.unique(labels[labels != NO_IDENTITY], return_counts=True)
+    usable = present[counts >= 2]
+    wanted = max(2, round(share * len(usable)))
+    if wanted >= len(usable):
+        raise TrainingDataError(
+            f"hold_out: {len(usable)} people have two pictures or more, too few to keep "
+            f"{wanted} of them aside; give --val PAIRS, or more people"
+        )
+    chosen = np.random.default_rng((seed, 2)).choice(usable, wanted, replace=False)
+    return np.flatnonzero(np.isin(labels, chosen))
+
+
+def _held_out_validation(crops: CropSet, rows: Int64Array) -> tuple[Validation, tuple[int, int]]:
+    from facematch.training.validation import verification_on
+
+    labels = crops.labels[rows]
+    first, second = np.triu_indices(len(rows), 1)
+    genuine = int((labels[first] == labels[second]).sum())
+    images = np.asarray(crops.images[rows])
+    return verification_on(images, labels), (genuine, len(first) - genuine)
+
+
+def _pairs_validation(
+    recipe: Recipe, path: str, cut: TrainingCropCutter
+) -> tuple[Validation, tuple[int, int], tuple[UnreadablePicture, ...]]:
+    from facematch.training.validation import verification_of_pairs
+
+    images, first, second, same, lost = _photograph_pairs(path, recipe.images, cut)
+    if not same.any() or same.all():
+        raise OneClassError(f"{path}: pairs of one kind are left; validation needs both")
+    counts = (int(same.sum()), int((~same).sum()))
+    return verification_of_pairs(images, first, second, same), counts, lost
+
+
+def _photograph_pairs(
+    path: str, images_dir: str | None, cut: TrainingCropCutter
+) -> tuple[UInt8Array, Int64Array, Int64Array, BoolArray, tuple[UnreadablePicture, ...]]:
+    """Crops of the photographs of a list of pairs, and the pairs as their rows."""
+    listed = load_pairs(Path(path), None if images_dir is None else Path(images_dir))
+    if not isinstance(listed, PhotographPairs):
+        raise UsageError(f"{path}: holds scores, not pairs of photographs")
+    row_of = np.full(len(listed.photographs), -1, np.int64)
+    crops: list[UInt8Array] = []
+    lost: list[UnreadablePicture] = []
+    for index, photograph in enumerate(listed.photographs):
+        try:
+            crops.append(cut(photograph))
+            row_of[index] = len(crops) - 1
+        except InputError as error:
+            lost.append(UnreadablePicture(str(photograph), str(error)))
+    if not crops:
+        raise TrainingDataError(f"{path}: none of its photographs gave a face: {lost[0].reason}")
+    first, second = row_of[listed.a], row_of[listed.b]
+    kept = (first >= 0) & (second >= 0)
+    return np.stack(crops), first[kept], second[kept], listed.labels.same[kept], tuple(lost)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from facematch.training.choices import TrainingDistance
+from facematch.training.losses.hinge import Margins, Outcome, flat_hinge, hinge_outcome
 from facematch.training.mining import Quadruplets
+from facematch.training.pair_distances import tuple_distances, unit_vectors
 
 
 class QuadrupletLoss(nn.Module):
     """Quadruplet loss (Chen et al., CVPR 2017, arXiv 1704.01719, equation 7).
 
-    With the squared Euclidean distance D of unit vectors, anchor a, positive p and two
-    negatives n1, n2 of three different identities:
+    With the distance D of unit vectors, anchor a, positive p and two negatives n1, n2 of
+    three different identities:
 
         L = mean [D(a, p) - D(a, n1) + margin1]_+  +  mean [D(a, p) - D(n2, n1) + margin2]_+
 
@@ -22,22 +24,50 @@ class QuadrupletLoss(nn.Module):
     verification threshold needs, and that the triplet loss does not ask for. The paper
     takes margin1 > margin2, so that the second constraint stays the weaker one.
 
+    With ``soft``, ``ln(1 + exp(x))`` stands for ``[x]_+`` in both terms (after Hermans et al.,
+    arXiv 1703.07737).
+
     Args:
         margin1: for the negative pair with the anchor.
         margin2: for the negative pair without it.
+        distance: D; the default is squared Euclidean.
+        soft: smooth hinges.
     """
 
-    def __init__(self, margin1: float = 0.4, margin2: float = 0.2) -> None:
+    def __init__(
+        self,
+        margin1: float = 0.4,
+        margin2: float = 0.2,
+        distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN,
+        soft: bool = False,
+    ) -> None:
         super().__init__()
-        if not margin1 >= margin2 >= 0:
-            raise ValueError(f"margins must satisfy margin1 >= margin2 >= 0: {margin1}, {margin2}")
+        check_margins(margin1, margin2)
         self.margin1 = margin1
         self.margin2 = margin2
+        self.distance = distance
+        self.soft = soft
+
+    @property
+    def collapsed_loss(self) -> float:
+        """The loss of a network that maps all crops to one point, without a teacher."""
+        return flat_hinge(self.margin1, soft=self.soft) + flat_hinge(self.margin2, soft=self.soft)
 
     def forward(
         self, embeddings: Tensor, quadruplets: Quadruplets, teacher: Tensor | None = None
     ) -> Tensor:
-        """Returns the scalar loss, a differentiable zero if nothing was mined.
+        """Returns the scalar loss, a differentiable zero if nothing was mined."""
+        return self.evaluate(embeddings, quadruplets, teacher).loss
+
+    def evaluate(
+        self,
+        embeddings: Tensor,
+        quadruplets: Quadruplets,
+        teacher: Tensor | None = None,
+        margins: Margins | None = None,
+        active_only: bool = False,
+    ) -> Outcome:
+        """Returns the loss and the share of quadruplets that fall short.
 
         Args:
             embeddings: (n, d), not normalised.
@@ -45,27 +75,51 @@ class QuadrupletLoss(nn.Module):
             teacher: (n, e) embeddings of the same crops by a better network. Each margin is
                 then at most the gap that the teacher sees in the same quadruplet, so that a
                 wrong label, whose gap is negative, pushes nothing apart.
+            margins: instead of the loss's own, for this batch.
+            active_only: average over the terms that fall short only.
         """
-        unit = functional.normalize(embeddings.float(), dim=1)
-        if len(quadruplets.anchor) == 0:
-            return unit.sum() * 0.0
-        gap1, gap2 = _gaps(unit, quadruplets)
+        own1, own2 = (
+            (self.margin1, self.margin2) if margins is None else (margins.margin1, margins.margin2)
+        )
+        gap1, gap2 = quadruplet_gaps(unit_vectors(embeddings), quadruplets, self.distance)
         if teacher is None:
-            return torch.relu(self.margin1 - gap1).mean() + torch.relu(self.margin2 - gap2).mean()
-        with torch.no_grad():
-            wanted1, wanted2 = _gaps(functional.normalize(teacher.float(), dim=1), quadruplets)
-            wanted1.clamp_(max=self.margin1)
-            wanted2.clamp_(max=self.margin2)
-        hinge1 = torch.relu(wanted1 - gap1) * (wanted1 > 0)
-        hinge2 = torch.relu(wanted2 - gap2) * (wanted2 > 0)
-        return hinge1.mean() + hinge2.mean()
+            excess = torch.stack([own1 - gap1, own2 - gap2])
+        else:
+            with torch.no_grad():
+                wanted = quadruplet_gaps(unit_vectors(teacher), quadruplets, self.distance)
+            excess = torch.stack(
+                [_limited(own1, wanted[0]) - gap1, _limited(own2, wanted[1]) - gap2]
+            )
+        return hinge_outcome(excess, soft=self.soft, active_only=active_only)
 
 
-def _gaps(unit: Tensor, quadruplets: Quadruplets) -> tuple[Tensor, Tensor]:
-    """D(a, n1) - D(a, p) and D(n2, n1) - D(a, p) for squared Euclidean D; float32 (m,)."""
-    anchor, positive = unit[quadruplets.anchor], unit[quadruplets.positive]
-    negative1, negative2 = unit[quadruplets.negative1], unit[quadruplets.negative2]
-    genuine = (anchor - positive).square().sum(1)
-    with_probe = (anchor - negative1).square().sum(1)
-    without_probe = (negative2 - negative1).square().sum(1)
+def check_margins(margin1: float, margin2: float) -> None:
+    """Raises ValueError unless the second margin is the weaker one."""
+    if not margin1 >= margin2 >= 0:
+        raise ValueError(f"margins must satisfy margin1 >= margin2 >= 0: {margin1}, {margin2}")
+
+
+def quadruplet_gaps(
+    unit: Tensor, quadruplets: Quadruplets, distance: TrainingDistance
+) -> tuple[Tensor, Tensor]:
+    """D(a, n1) - D(a, p) and D(n2, n1) - D(a, p); float32 (m,) each.
+
+    Args:
+        unit: unit-norm float32 (n, d).
+        quadruplets: indices into it.
+        distance: D.
+    """
+    genuine, with_probe, without_probe = tuple_distances(
+        unit,
+        distance,
+        (quadruplets.anchor, quadruplets.positive),
+        (quadruplets.anchor, quadruplets.negative1),
+        (quadruplets.negative2, quadruplets.negative1),
+    )
     return with_probe - genuine, without_probe - genuine
+
+
+def _limited(margin: float | Tensor, seen: Tensor) -> Tensor:
+    """The margin, at most the gap that the teacher sees; -inf where that is not positive."""
+    limit = torch.as_tensor(margin, dtype=seen.dtype, device=seen.device)
+    return torch.minimum(seen, limit).masked_fill(seen <= 0, -torch.inf)

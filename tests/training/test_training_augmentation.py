@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import fields, replace
 
 import cv2
@@ -146,8 +147,8 @@ def test_one_setting_leaves_the_others_draws_alone() -> None:
     )
     unchanged = [bool((a == b).all()) for a, b in zip(first, second, strict=True)]
     assert 0 < sum(unchanged) < len(SOFT)
-    for a, b, same in zip(first, second, unchanged, strict=True):
-        assert same or (np.ptp(b, axis=2) == 0).all()
+    for crop_rgb, same in zip(second, unchanged, strict=True):
+        assert same or (np.ptp(crop_rgb, axis=2) == 0).all()
 
 
 def test_partners_share_a_mixed_crop() -> None:
@@ -273,7 +274,7 @@ def test_presets_rise() -> None:
     images = np.stack([crop(seed) for seed in range(2)])
     found = none.batch(images, 112, np.random.default_rng(0))
     np.testing.assert_array_equal(found, images[:, 8:120, 8:120])
-    for weaker, stronger in zip(others, others[1:], strict=False):
+    for weaker, stronger in itertools.pairwise(others):
         for field in fields(weaker):
             assert getattr(weaker, field.name) <= getattr(stronger, field.name)
     assert all(preset.mix == preset.vertical_flip == 0 for preset in PRESETS.values())

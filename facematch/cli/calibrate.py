@@ -54,12 +54,13 @@ def calibrate(
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
+    no_cache: options.NoCache = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Choose the threshold from your own labelled pairs; verify and identify then use it."""
     from facematch.calibration import load_pairs, plot_roc, save_calibration
-    from facematch.pipeline import open_analyzer
+    from facematch.pipeline import open_templates
     from facematch.workflows import calibrate as workflow
 
     rule = _rule(target_fmr, target_fnmr, eer, max_accuracy)
@@ -68,10 +69,15 @@ def calibrate(
         options.require_folder_of(path)
     listed = load_pairs(pairs, images)
     choice = options.one_face(face, "calibrate")
-    analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
-    options.note(f"device: {engine.device}", quiet)
+    templates, _ = open_templates(
+        *(model, device),
+        choice=choice,
+        strict=strict,
+        cached=not no_cache,
+        opened=lambda name: options.note(f"device: {name}", quiet),
+    )
     with Progress("embedding", quiet) as progress:
-        result = workflow.calibrate(listed, analyzer, rule, metric=metric, progress=progress)
+        result = workflow.calibrate(listed, templates, rule, metric=metric, progress=progress)
     save_calibration(result.calibration, out)
     plot_roc(result.curve, result.calibration, plot)
     if json:

@@ -22,6 +22,10 @@ DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networ
 Model = Annotated[
     str, typer.Option("--model", help="Model name, or the folder of a bundle.", metavar="NAME")
 ]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Embed every photograph anew, and keep no template."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse faces below the quality thresholds.")
 ]

@@ -8,15 +8,23 @@ from facematch.pipeline.analyzer import (
     Failure,
     TemplateNetwork,
 )
-from facematch.pipeline.opening import open_analyzer, open_detector
+from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
+from facematch.pipeline.opening import open_analyzer, open_detector, open_templates
+from facematch.pipeline.templates import Gathered, TemplateSource
 
 __all__ = [
+    "Acquired",
     "AnalyzedFace",
     "AnalyzedPhotograph",
     "Analyzer",
     "Detector",
     "Failure",
+    "Gathered",
+    "Recipe",
+    "TemplateCache",
     "TemplateNetwork",
+    "TemplateSource",
     "open_analyzer",
     "open_detector",
+    "open_templates",
 ]

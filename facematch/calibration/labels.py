@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facematch.metrics.components import connected_components
+from facematch.metrics.resampling import Units
 from facematch.types import BoolArray, Int64Array
 
 
@@ -94,6 +95,12 @@ class PairLabels:
             None if self.folds is None else self.folds[chosen],
             tuple(column.subset(chosen) for column in self.columns),
         )
+
+    def units(self) -> Units:
+        """What to resample: the subjects, or each comparison where nothing is known of them."""
+        if self.subjects is None:
+            return Units.independent(len(self.same))
+        return Units(self.subjects.count, self.subjects.a, self.subjects.b)
 
     def column(self, name: str) -> Column | None:
         """The further column of that name, if the list has it."""

@@ -12,11 +12,14 @@ import pytest
 import facematch.metrics
 
 MODULES = (
+    "clustering",
+    "components",
     "decision",
     "distances",
     "identification",
     "intervals",
     "probability",
+    "resampling",
     "thresholds",
     "verification",
 )

@@ -12,12 +12,8 @@ from facematch.metrics.intervals import (
 )
 from facematch.metrics.probability import MatchProbability, fit_match_probability
 from facematch.metrics.resampling import Sweep, Units, WeightedCurve, bootstrap, draws
-from facematch.metrics.thresholds import (
-    Criterion,
-    ThresholdChoice,
-    ThresholdRule,
-    choose_threshold,
-)
+from facematch.metrics.rules import Criterion, DecisionCost, ThresholdRule
+from facematch.metrics.thresholds import ThresholdChoice, choose_threshold, threshold_for
 from facematch.metrics.verification import (
     DecisionCounts,
     VerificationCurve,
@@ -33,6 +29,7 @@ from facematch.metrics.verification import (
 
 __all__ = [
     "Criterion",
+    "DecisionCost",
     "DecisionCounts",
     "Interval",
     "Limits",
@@ -65,5 +62,6 @@ __all__ = [
     "percentile_limits",
     "rank_k_accuracy",
     "tar_at_fmr",
+    "threshold_for",
     "verification_curve",
 ]

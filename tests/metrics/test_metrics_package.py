@@ -20,6 +20,7 @@ MODULES = (
     "intervals",
     "probability",
     "resampling",
+    "rules",
     "thresholds",
     "verification",
 )

@@ -76,7 +76,7 @@ def estimate_fmr(impostor: Float64Array, units: Units, threshold: float) -> Rate
     """
     k = min(_ERRORS_TO_JUDGE_BY, (len(impostor) + 1) // 2)
     looser = float(np.partition(impostor, k - 1)[k - 1])
-    return _estimate(accepts(impostor, threshold), accepts(impostor, looser), units)
+    return estimate_rate(accepts(impostor, threshold), units, accepts(impostor, looser))
 
 
 def estimate_fnmr(genuine: Float64Array, units: Units, threshold: float) -> RateEstimate:
@@ -89,7 +89,31 @@ def estimate_fnmr(genuine: Float64Array, units: Units, threshold: float) -> Rate
     """
     k = min(_ERRORS_TO_JUDGE_BY, (len(genuine) + 1) // 2)
     tighter = float(np.partition(genuine, -k)[-k])
-    return _estimate(~accepts(genuine, threshold), genuine >= tighter, units)
+    return estimate_rate(~accepts(genuine, threshold), units, genuine >= tighter)
+
+
+def estimate_rate(
+    wrong: BoolArray, units: Units, more_wrong: BoolArray | None = None
+) -> RateEstimate:
+    """The rate of any kind of error.
+
+    Args:
+        wrong: bool (n,), which of at least one comparison are errors.
+        units: who is compared in them.
+        more_wrong: bool (n,), errors of a kind that is more common, to judge by how errors
+            gather in people where ``wrong`` are few; None to do without.
+    """
+    errors, n = int(wrong.sum()), len(wrong)
+    appearances = units.appearances()
+    if int(appearances.max()) <= 1:
+        return RateEstimate(errors, n, clopper_pearson(errors, n), float(n), independent=True)
+    effect = design_effect(wrong, units)
+    if more_wrong is not None and min(errors, n - errors) < _ERRORS_TO_JUDGE_BY:
+        effect = max(effect, design_effect(more_wrong, units))
+    people = int((appearances > 0).sum())
+    effective = n / effect * _few_people(n, people)
+    interval = clopper_pearson(errors / n * effective, effective)
+    return RateEstimate(errors, n, interval, effective, independent=False)
 
 
 def design_effect(wrong: BoolArray, units: Units) -> float:
@@ -112,20 +136,6 @@ def design_effect(wrong: BoolArray, units: Units) -> float:
     sums += np.bincount(units.b[mixed], deviation[mixed], units.count)
     total = float(np.square(sums).sum()) - float(np.square(deviation[mixed]).sum())
     return max(1.0, total / (n * rate * (1 - rate)))
-
-
-def _estimate(wrong: BoolArray, more_wrong: BoolArray, units: Units) -> RateEstimate:
-    errors, n = int(wrong.sum()), len(wrong)
-    appearances = units.appearances()
-    if int(appearances.max()) <= 1:
-        return RateEstimate(errors, n, clopper_pearson(errors, n), float(n), independent=True)
-    effect = design_effect(wrong, units)
-    if min(errors, n - errors) < _ERRORS_TO_JUDGE_BY:
-        effect = max(effect, design_effect(more_wrong, units))
-    people = int((appearances > 0).sum())
-    effective = n / effect * _few_people(n, people)
-    interval = clopper_pearson(errors / n * effective, effective)
-    return RateEstimate(errors, n, interval, effective, independent=False)
 
 
 def _few_people(comparisons: int, people: int) -> float:

@@ -262,7 +262,7 @@ def test_rule_refuses_other_text(text: str) -> None:
     ],
 )
 def test_rule_refuses_other_targets(criterion: Criterion, target: float | None) -> None:
-    with pytest.raises(ValueError, match="target|gallery"):
+    with pytest.raises(ValueError, match=r"target|gallery"):
         ThresholdRule(criterion, target)
 
 

@@ -98,7 +98,8 @@ def test_held_out_rates_are_those_of_doing_it_by_hand() -> None:
         curve = verification_curve(distances[outside & same], distances[outside & ~same])
         thresholds.append(choose_threshold(curve, RULE).threshold)
         for index in np.flatnonzero(inside):
-            counts[same[index]] += 1
+            kind = int(same[index])
+            counts[kind] += 1
             wrong[kind] += (distances[index] <= thresholds[-1]) != same[index]
     assert (found.fmr.errors, found.fnmr.errors) == tuple(wrong)
     assert (found.fmr.comparisons, found.fnmr.comparisons) == tuple(counts)

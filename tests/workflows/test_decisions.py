@@ -119,7 +119,8 @@ def test_calibrate_measures_pairs_and_counts_failures(tmp_path: Path, analyzer: 
     assert 0 < made.threshold < 1
     assert made.failures_to_acquire == 1
     assert [Path(f.path).name for f in result.failures] == ["nobody.png"]
-    assert result.pairs_lost == (1, 0)
+    assert (made.lost_genuine, made.lost_impostor) == (1, 0)
+    assert made.frr == 0.25
     assert made.resolved is False
     assert result.choice.impostors_needed == 30
     assert made.model_fingerprint == analyzer.identity.fingerprint

@@ -31,7 +31,8 @@ CONTRACT: dict[str, set[str]] = {
     "runtime": {"errors", "choices"},
     "imaging": {"errors", "types", "choices", "runtime"},
     "embedding": {"errors", "types", "choices", "runtime"},
-    "calibration": {"errors", "types", "choices", "metrics"},
+    # A folder of subjects is a list of pairs; which files are photographs, imaging says.
+    "calibration": {"errors", "types", "choices", "metrics", "imaging.paths"},
     "gallery": {"errors", "types", "choices", "metrics.distances", "metrics.decision"},
     "pipeline": {"errors", "types", "choices", "runtime", "imaging", "embedding"},
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},

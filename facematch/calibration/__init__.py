@@ -1,19 +1,49 @@
 """Calibrations: labelled pairs in, a threshold with measured error rates out."""
 
-from facematch.calibration.fit import fit_calibration
-from facematch.calibration.pairs import Pair, PairList, load_pairs
+from facematch.calibration.fit import (
+    DEFAULT_FOLDS,
+    DEFAULT_RESAMPLES,
+    FitSettings,
+    FittedCalibration,
+    fit_calibration,
+)
+from facematch.calibration.folders import DEFAULT_IMPOSTORS
+from facematch.calibration.labels import Column, PairLabels, SubjectPairs
+from facematch.calibration.pairs import load_pairs
 from facematch.calibration.plot import plot_roc
-from facematch.calibration.record import SCHEMA_VERSION, Calibration
+from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
+from facematch.calibration.screening import require_distinct_pictures, require_photographs
+from facematch.calibration.sources import (
+    LabelledComparisons,
+    PhotographPairs,
+    Remarks,
+    ScoreKind,
+    compare_photographs,
+)
 from facematch.calibration.store import load_calibration, save_calibration
 
 __all__ = [
-    "SCHEMA_VERSION",
     "Calibration",
-    "Pair",
-    "PairList",
+    "Column",
+    "DEFAULT_FOLDS",
+    "DEFAULT_IMPOSTORS",
+    "DEFAULT_RESAMPLES",
+    "FitSettings",
+    "FittedCalibration",
+    "IntervalMethod",
+    "LabelledComparisons",
+    "PairLabels",
+    "PhotographPairs",
+    "Remarks",
+    "SCHEMA_VERSION",
+    "ScoreKind",
+    "SubjectPairs",
+    "compare_photographs",
     "fit_calibration",
     "load_calibration",
     "load_pairs",
     "plot_roc",
+    "require_distinct_pictures",
+    "require_photographs",
     "save_calibration",
 ]

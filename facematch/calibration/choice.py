@@ -73,10 +73,10 @@ def choose_decision(
             f"--model {identity.name}, or give --threshold"
         )
     loaded = load_calibration(path)
-    loaded.require_model(identity, origin)
-    if metric is not None and metric is not loaded.metric:
+    calibrated = loaded.require_model(identity, origin)
+    if metric is not None and metric is not calibrated:
         raise UsageError(
-            f"{origin} is for {loaded.metric} distance, not {metric}; calibrate with "
+            f"{origin} is for {calibrated} distance, not {metric}; calibrate with "
             f"--metric {metric}, or give --threshold"
         )
-    return DecisionThreshold(loaded.threshold, loaded.metric, origin, loaded)
+    return DecisionThreshold(loaded.threshold, calibrated, origin, loaded)

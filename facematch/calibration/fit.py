@@ -2,44 +2,121 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from facematch.calibration.record import Calibration
+import numpy as np
+
+from facematch.calibration.record import Calibration, IntervalMethod
+from facematch.calibration.sources import LabelledComparisons
+from facematch.errors import OneClassError
 from facematch.metrics import (
+    Folds,
+    HeldOut,
+    Limits,
+    ProbabilityFit,
+    RateEstimate,
+    Sweep,
+    ThresholdChoice,
     ThresholdRule,
+    Units,
+    VerificationCurve,
     auc,
+    bootstrap,
     choose_threshold,
-    clopper_pearson,
     eer,
-    fit_match_probability,
+    estimate_fmr,
+    estimate_fnmr,
+    fit_probability,
+    held_out,
+    percentile_limits,
+    subject_folds,
+    threshold_for,
     verification_curve,
 )
-from facematch.types import Float32Array, Float64Array, Metric, ModelIdentity
+from facematch.types import Metric, ModelIdentity
+
+DEFAULT_FOLDS = 5
+DEFAULT_RESAMPLES = 500
+
+# Ten million comparisons take half a second a resample.
+_MOST_WEIGHTS = 1_000_000_000
+_FEWEST_RESAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How a calibration is made.
+
+    Attributes:
+        rule: what the threshold is chosen for.
+        seed: of folds and resampling.
+        folds: for the rates on new people, at least 2; a list that comes in folds keeps its own.
+        resamples: for the interval of the threshold, at least 20; fewer are taken of more than
+            two million comparisons.
+        prior: that probabilities are stated at, in (0, 1).
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    rule: ThresholdRule
+    seed: int = 0
+    folds: int = DEFAULT_FOLDS
+    resamples: int = DEFAULT_RESAMPLES
+    prior: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"the seed must be at least 0, got {self.seed}")
+        if self.folds < 2:
+            raise ValueError(f"the number of folds must be at least 2, got {self.folds}")
+        if self.resamples < 20:
+            raise ValueError(f"the number of resamples must be at least 20, got {self.resamples}")
+        if not 0 < self.prior < 1:
+            raise ValueError(f"the prior must lie between 0 and 1, got {self.prior}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedCalibration:
+    """A calibration with what it was read from.
+
+    Attributes:
+        calibration: the record.
+        curve: all operating points.
+        choice: the threshold, and what the data could not tell.
+        fmr: at the threshold.
+        fnmr: at the threshold.
+        held_out: what the rule gives on people it was not chosen on; None if they are too few.
+        probability: the chosen curve and how good it is; None if there is none.
+    """
+
+    calibration: Calibration
+    curve: VerificationCurve
+    choice: ThresholdChoice
+    fmr: RateEstimate
+    fnmr: RateEstimate
+    held_out: HeldOut | None
+    probability: ProbabilityFit | None
 
 
 def fit_calibration(
-    genuine: Float32Array | Float64Array,
-    impostor: Float32Array | Float64Array,
+    measured: LabelledComparisons,
+    settings: FitSettings,
     *,
-    metric: Metric,
-    rule: ThresholdRule,
-    identity: ModelIdentity,
-    pairs_name: str,
-    pairs_sha256: str,
+    metric: Metric | None,
+    identity: ModelIdentity | None,
     failures_to_acquire: int,
     created_at: datetime,
     version: str,
-) -> Calibration:
+) -> FittedCalibration:
     """Chooses the threshold that the rule asks for and measures what it does.
 
     Args:
-        genuine: (n,) finite distances between pictures of one subject.
-        impostor: (m,) finite distances between pictures of two subjects.
-        metric: of those distances.
-        rule: what the threshold is chosen for.
-        identity: the model behind the distances.
-        pairs_name: file name of the list of pairs.
-        pairs_sha256: hexadecimal digest of that file.
+        measured: the comparisons.
+        settings: the rule, and how to judge it.
+        metric: of the distances; None for scores made elsewhere.
+        identity: the model behind the distances; None for scores made elsewhere.
         failures_to_acquire: pictures that gave no template.
         created_at: when, with a time zone.
         version: of facematch.
@@ -48,29 +125,75 @@ def fit_calibration(
         OneClassError: either class is empty.
         ValueError: NaN or infinity among the distances, or a field out of range.
     """
-    curve = verification_curve(genuine, impostor)
+    rule, same, units = settings.rule, measured.labels.same, measured.labels.units()
+    curve = verification_curve(measured.genuine, measured.impostor)
     choice = choose_threshold(curve, rule)
-    counts = choice.counts
-    return Calibration(
+    fmr = estimate_fmr(measured.impostor, units.subset(~same), choice.threshold)
+    fnmr = estimate_fnmr(measured.genuine, units.subset(same), choice.threshold)
+    folds = _folds(measured, units, settings)
+    judged = None if folds is None else held_out(measured.distances, same, units, folds, rule)
+    probability = fit_probability(measured.distances, same, folds, settings.prior)
+    independent = fmr.independent and fnmr.independent
+    calibration = Calibration(
+        scores=measured.kind,
         metric=metric,
         threshold=choice.threshold,
         rule=rule,
-        fmr=counts.fmr,
-        fmr_interval=clopper_pearson(counts.false_matches, curve.n_impostor),
-        fnmr=counts.fnmr,
-        fnmr_interval=clopper_pearson(counts.false_non_matches, curve.n_genuine),
+        fmr=fmr.rate,
+        fmr_interval=fmr.interval,
+        fnmr=fnmr.rate,
+        fnmr_interval=fnmr.interval,
+        interval_method=(
+            IntervalMethod.INDEPENDENT if independent else IntervalMethod.SHARED_SUBJECTS
+        ),
+        threshold_interval=_threshold_limits(measured, units, settings, choice.threshold),
         n_genuine=curve.n_genuine,
         n_impostor=curve.n_impostor,
+        n_subjects=(
+            None if measured.labels.subjects is None else int((units.appearances() > 0).sum())
+        ),
         failures_to_acquire=failures_to_acquire,
+        lost_genuine=measured.lost_genuine,
+        lost_impostor=measured.lost_impostor,
         resolved=choice.resolved,
         auc=auc(curve),
         eer=eer(curve),
-        accuracy=counts.accuracy,
-        match_probability=fit_match_probability(genuine, impostor),
-        pairs_name=pairs_name,
-        pairs_sha256=pairs_sha256,
-        model_name=identity.name,
-        model_fingerprint=identity.fingerprint,
+        accuracy=choice.counts.accuracy,
+        match_probability=None if probability is None else probability.curve,
+        pairs_name=measured.name,
+        pairs_sha256=measured.sha256,
+        seed=settings.seed,
+        model_name=None if identity is None else identity.name,
+        model_fingerprint=None if identity is None else identity.fingerprint,
         facematch_version=version,
         created_at=created_at.isoformat(timespec="seconds"),
     )
+    return FittedCalibration(calibration, curve, choice, fmr, fnmr, judged, probability)
+
+
+def _folds(measured: LabelledComparisons, units: Units, settings: FitSettings) -> Folds | None:
+    """The folds of the list if it has some, else subjects dealt out by seed."""
+    listed = measured.labels.folds
+    if listed is not None:
+        count = int(listed.max()) + 1
+        return Folds(count, listed, listed) if count >= 2 else None
+    return subject_folds(units, settings.folds, np.random.default_rng((settings.seed, 1)))
+
+
+def _threshold_limits(
+    measured: LabelledComparisons, units: Units, settings: FitSettings, threshold: float
+) -> Limits | None:
+    sweep = Sweep(measured.distances, measured.labels.same)
+    most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
+    try:
+        thresholds = bootstrap(
+            sweep,
+            units,
+            lambda curve: threshold_for(curve, settings.rule),
+            min(settings.resamples, most),
+            np.random.default_rng((settings.seed, 2)),
+        )
+    except OneClassError:  # too few subjects to say anything
+        return None
+    limits = percentile_limits(thresholds)
+    return Limits(min(limits.low, threshold), max(limits.high, threshold))

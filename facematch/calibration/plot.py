@@ -73,7 +73,8 @@ def _drawing(curve: VerificationCurve, calibration: Calibration, file_format: st
         color="tab:red",
         capsize=3,
         label=(
-            f"threshold {calibration.threshold:.4f} ({calibration.metric}, {calibration.rule})\n"
+            f"threshold {calibration.threshold:.4f} "
+            f"({calibration.metric or calibration.scores}, {calibration.rule})\n"
             f"FMR {calibration.fmr:.3%}, FNMR {calibration.fnmr:.3%}, 95 % intervals"
         ),
     )
@@ -94,10 +95,14 @@ def _drawing(curve: VerificationCurve, calibration: Calibration, file_format: st
 
 
 def _caption(calibration: Calibration) -> str:
+    model = calibration.scores + " made elsewhere"
+    if calibration.model_fingerprint is not None:
+        fingerprint = calibration.model_fingerprint[:12]
+        model = f"model {calibration.model_name}, fingerprint {fingerprint}"
     text = (
         f"{calibration.n_genuine} genuine and {calibration.n_impostor} impostor comparisons of "
         f"{calibration.pairs_name}; {calibration.failures_to_acquire} failures to acquire\n"
-        f"model {calibration.model_name}, fingerprint {calibration.model_fingerprint[:12]}"
+        f"{model}"
     )
     # The font that comes with matplotlib lacks many scripts, and a missing glyph is a warning.
     return text.encode("ascii", "backslashreplace").decode("ascii")

@@ -6,43 +6,71 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
+from facematch.calibration.sources import ScoreKind
 from facematch.errors import CalibrationModelMismatchError
-from facematch.metrics import Interval, MatchProbability, ThresholdRule
+from facematch.metrics import (
+    Interval,
+    IsotonicProbability,
+    Limits,
+    MatchProbability,
+    ThresholdRule,
+)
 from facematch.types import Metric, ModelIdentity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MAX_TEXT = 1024
+
+
+class IntervalMethod(StrEnum):
+    """How the intervals of the rates were made: see :mod:`facematch.metrics.clustering`."""
+
+    INDEPENDENT = "clopper-pearson"
+    SHARED_SUBJECTS = "shared-subjects"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """A threshold, measured on labelled pairs with one model and one metric.
 
+    Of scores that were made elsewhere nothing is known of model and metric: the calibration
+    then describes them, and no model of ours can use it.
+
     Attributes:
-        metric: the distance that the threshold is for.
+        scores: photographs, or scores made elsewhere. Similarities are calibrated with their
+            sign turned: accept iff ``-similarity <= threshold``.
+        metric: the distance that the threshold is for; None for scores made elsewhere.
         threshold: accept iff ``distance <= threshold``; finite.
         rule: what the threshold was chosen for.
         fmr: measured false match rate at the threshold, in [0, 1].
-        fmr_interval: its 95 % Clopper-Pearson interval.
+        fmr_interval: its 95 % interval.
         fnmr: measured false non-match rate at the threshold, in [0, 1].
-        fnmr_interval: its 95 % Clopper-Pearson interval.
+        fnmr_interval: its 95 % interval.
+        interval_method: of the two intervals.
+        threshold_interval: where 95 % of the thresholds lie that the rule chooses when the
+            subjects are resampled; None if they are too few, or if it was not measured.
         n_genuine: genuine comparisons measured, at least 1.
         n_impostor: impostor comparisons measured, at least 1.
+        n_subjects: people in those comparisons; None if not known.
         failures_to_acquire: pictures that gave no template. Their pairs are in none of the
             rates and counts above.
-        resolved: False if there were too few comparisons for the rule's target: one error
-            would already be more than it.
+        lost_genuine: genuine pairs that could not be compared because of them; None if that
+            was not counted.
+        lost_impostor: the same of impostor pairs.
+        resolved: False if there were too few comparisons to show the rule's target, even
+            without any error among them.
         auc: area under the ROC, in [0, 1].
         eer: equal error rate, in [0, 1].
         accuracy: share of comparisons decided rightly at the threshold, in [0, 1].
         match_probability: None if the pairs did not support one.
         pairs_name: file name of the list of pairs.
         pairs_sha256: hexadecimal digest of that file.
-        model_name: as ``--model`` takes it.
-        model_fingerprint: of the model that made the templates.
+        seed: of resampling and folds.
+        model_name: as ``--model`` takes it; None for scores made elsewhere.
+        model_fingerprint: of the model that made the templates; None for scores made elsewhere.
         facematch_version: of the program that measured.
         created_at: ISO 8601 with offset.
         schema_version: of the file format.
@@ -51,25 +79,32 @@ class Calibration:
         ValueError: a field is out of range; the message begins with its name.
     """
 
-    metric: Metric
+    scores: ScoreKind
+    metric: Metric | None
     threshold: float
     rule: ThresholdRule
     fmr: float
     fmr_interval: Interval
     fnmr: float
     fnmr_interval: Interval
+    interval_method: IntervalMethod
+    threshold_interval: Limits | None
     n_genuine: int
     n_impostor: int
+    n_subjects: int | None
     failures_to_acquire: int
+    lost_genuine: int | None
+    lost_impostor: int | None
     resolved: bool
     auc: float
     eer: float
     accuracy: float
-    match_probability: MatchProbability | None
+    match_probability: MatchProbability | IsotonicProbability | None
     pairs_name: str
     pairs_sha256: str
-    model_name: str
-    model_fingerprint: str
+    seed: int
+    model_name: str | None
+    model_fingerprint: str | None
     facematch_version: str
     created_at: str
     schema_version: int = SCHEMA_VERSION
@@ -92,8 +127,22 @@ class Calibration:
             _require(inside, name, f"limits around the rate {rate}", interval)
         _require(self.n_genuine >= 1, "n_genuine", "at least 1", self.n_genuine)
         _require(self.n_impostor >= 1, "n_impostor", "at least 1", self.n_impostor)
-        failures = self.failures_to_acquire
-        _require(failures >= 0, "failures_to_acquire", "at least 0", failures)
+        for name, count in (
+            ("n_subjects", self.n_subjects),
+            ("failures_to_acquire", self.failures_to_acquire),
+            ("lost_genuine", self.lost_genuine),
+            ("lost_impostor", self.lost_impostor),
+            ("seed", self.seed),
+        ):
+            _require(count is None or count >= 0, name, "at least 0", count)
+        elsewhere = self.scores is not ScoreKind.PHOTOGRAPHS
+        for name, given in (
+            ("metric", self.metric),
+            ("model_name", self.model_name),
+            ("model_fingerprint", self.model_fingerprint),
+        ):
+            expected = "null for scores made elsewhere, and only for those"
+            _require((given is None) is elsewhere, name, expected, given)
         for name, text in (
             ("pairs_name", self.pairs_name),
             ("model_name", self.model_name),
@@ -101,14 +150,34 @@ class Calibration:
             ("facematch_version", self.facematch_version),
         ):
             # Control characters would reach the user's terminal.
-            short = 0 < len(text) <= _MAX_TEXT and text.isprintable()
-            _require(short, name, f"1 to {_MAX_TEXT} printable characters", text[:40])
+            short = text is None or (0 < len(text) <= _MAX_TEXT and text.isprintable())
+            _require(short, name, f"1 to {_MAX_TEXT} printable characters", (text or "")[:40])
         is_digest = _SHA256.fullmatch(self.pairs_sha256) is not None
         _require(is_digest, "pairs_sha256", "64 hexadecimal digits", self.pairs_sha256[:80])
         is_time = _is_time_with_offset(self.created_at)
         _require(is_time, "created_at", "an ISO 8601 time with offset", self.created_at[:40])
         is_known = self.schema_version == SCHEMA_VERSION
         _require(is_known, "schema_version", str(SCHEMA_VERSION), self.schema_version)
+
+    @property
+    def far(self) -> float | None:
+        """False accept rate: FMR with failures to acquire counted as rejections.
+
+        ``FMR (1 - FTA)`` with FTA the share of the impostor pairs that could not be compared
+        (ISO/IEC 19795-1). None if those were not counted.
+        """
+        fta = _share(self.lost_impostor, self.n_impostor)
+        return None if fta is None else self.fmr * (1 - fta)
+
+    @property
+    def frr(self) -> float | None:
+        """False reject rate: FNMR with failures to acquire counted as rejections.
+
+        ``FTA + FNMR (1 - FTA)`` with FTA the share of the genuine pairs that could not be
+        compared (ISO/IEC 19795-1). None if those were not counted.
+        """
+        fta = _share(self.lost_genuine, self.n_genuine)
+        return None if fta is None else fta + self.fnmr * (1 - fta)
 
     def probability(self, distance: float) -> float | None:
         """P(same subject | distance) at the stated prior, strictly between 0 and 1.
@@ -117,16 +186,25 @@ class Calibration:
         """
         return None if self.match_probability is None else self.match_probability.at(distance)
 
-    def require_model(self, identity: ModelIdentity, source: str) -> None:
+    def require_model(self, identity: ModelIdentity, source: str) -> Metric:
         """Refuses distances of another model.
 
         Args:
             identity: the model in use.
             source: where the calibration came from, for the message.
 
+        Returns:
+            The distance that the threshold is for.
+
         Raises:
             CalibrationModelMismatchError: the fingerprints differ.
         """
+        if self.metric is None or self.model_fingerprint is None:
+            raise CalibrationModelMismatchError(
+                f"{source}: this calibration is of {self.scores} made elsewhere "
+                f"({self.pairs_name}), not of {identity.name}; "
+                f"run `facematch calibrate PAIRS --model {identity.name}`"
+            )
         if self.model_fingerprint != identity.fingerprint:
             raise CalibrationModelMismatchError(
                 f"{source}: this calibration was made with model {self.model_name} "
@@ -134,6 +212,11 @@ class Calibration:
                 f"({identity.fingerprint[:12]}); "
                 f"run `facematch calibrate PAIRS --model {identity.name}`"
             )
+        return self.metric
+
+
+def _share(lost: int | None, compared: int) -> float | None:
+    return None if lost is None else lost / (lost + compared)
 
 
 def _require(condition: bool, name: str, expected: str, found: object) -> None:

@@ -1,10 +1,16 @@
 """Calibrations as JSON files.
 
 One flat object in UTF-8. Every field of :class:`Calibration` is there under its own name, with
-these forms: ``metric`` and ``rule`` as text (``"cosine"``, ``"fmr<=0.001"``), intervals as
-``{"low": x, "high": y}``, ``match_probability`` as ``{"slope": x, "intercept": y, "prior": z}``
-or null. ``schema_version`` is 1. Unknown keys are left alone, so that a later version can add
-some without a new schema.
+these forms: ``metric``, ``scores``, ``interval_method`` and ``rule`` as text (``"cosine"``,
+``"fmr<=0.001"``), intervals as ``{"low": x, "high": y}``, ``match_probability`` as
+``{"method": "logistic", "slope": x, "intercept": y, "lowest": l, "highest": h, "prior": p}`` or
+``{"method": "isotonic", "distances": [...], "ratios": [...], "prior": p}``. What is not known is
+null. ``schema_version`` is 2. Unknown keys are left alone, so that a later version can add some
+without a new schema.
+
+Version 1, which is read as well, had no ``scores``, ``interval_method``, ``threshold_interval``,
+``n_subjects``, ``lost_genuine``, ``lost_impostor`` and ``seed``, and no ``method``, ``lowest``
+and ``highest`` in its probability, which was always logistic.
 
 A file may come from anywhere. It is read up to a limit, each field is checked for its type
 and range, and whatever is wrong is a :class:`CalibrationFormatError` that names the field.
@@ -15,15 +21,23 @@ from __future__ import annotations
 import json
 import math
 import stat
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from facematch.calibration.files import write_atomically
-from facematch.calibration.record import SCHEMA_VERSION, Calibration
+from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
+from facematch.calibration.sources import ScoreKind
 from facematch.errors import CalibrationError, CalibrationFormatError, CalibrationNotFoundError
-from facematch.metrics import Interval, MatchProbability, ThresholdRule
+from facematch.metrics import (
+    Interval,
+    IsotonicProbability,
+    Limits,
+    MatchProbability,
+    ThresholdRule,
+)
+from facematch.metrics.probability import MAX_LOG_ODDS
 from facematch.types import Metric
 
 MAX_BYTES = 1 << 20
@@ -39,23 +53,13 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    probability = calibration.match_probability
     document: dict[str, object] = {
         field.name: getattr(calibration, field.name) for field in fields(calibration)
     }
-    document["metric"] = calibration.metric.value
     document["rule"] = str(calibration.rule)
-    document["fmr_interval"] = _interval_json(calibration.fmr_interval)
-    document["fnmr_interval"] = _interval_json(calibration.fnmr_interval)
-    document["match_probability"] = (
-        None
-        if probability is None
-        else {
-            "slope": probability.slope,
-            "intercept": probability.intercept,
-            "prior": probability.prior,
-        }
-    )
+    for name in ("fmr_interval", "fnmr_interval", "threshold_interval", "match_probability"):
+        part = document[name]
+        document[name] = None if part is None else _members_json(part)
     ordered = {"schema_version": document.pop("schema_version"), **document}
     text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode("utf-8"))
@@ -115,33 +119,43 @@ def _malformed(path: Path, reason: str) -> CalibrationFormatError:
 def _calibration(document: object) -> Calibration:
     top = _Fields(document, "")
     version = top.integer("schema_version")
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         raise ValueError(
-            f"schema_version: this facematch reads version {SCHEMA_VERSION}, got {version}"
+            f"schema_version: this facematch reads 1 to {SCHEMA_VERSION}, got {version}"
         )
+    if version == 1:
+        top = _from_version_1(top)
     return Calibration(
-        metric=top.parsed("metric", Metric),
+        scores=top.parsed("scores", ScoreKind),
+        metric=top.optional("metric", lambda name: top.parsed(name, Metric)),
         threshold=top.number("threshold"),
         rule=top.parsed("rule", ThresholdRule.parse),
         fmr=top.number("fmr"),
         fmr_interval=_interval(top, "fmr_interval"),
         fnmr=top.number("fnmr"),
         fnmr_interval=_interval(top, "fnmr_interval"),
+        interval_method=top.parsed("interval_method", IntervalMethod),
+        threshold_interval=top.optional("threshold_interval", lambda name: _limits(top, name)),
         n_genuine=top.integer("n_genuine"),
         n_impostor=top.integer("n_impostor"),
+        n_subjects=top.optional("n_subjects", top.integer),
         failures_to_acquire=top.integer("failures_to_acquire"),
+        lost_genuine=top.optional("lost_genuine", top.integer),
+        lost_impostor=top.optional("lost_impostor", top.integer),
         resolved=top.boolean("resolved"),
         auc=top.number("auc"),
         eer=top.number("eer"),
         accuracy=top.number("accuracy"),
-        match_probability=_match_probability(top, "match_probability"),
+        match_probability=top.optional(
+            "match_probability", lambda name: _match_probability(top, name)
+        ),
         pairs_name=top.text("pairs_name"),
         pairs_sha256=top.text("pairs_sha256"),
-        model_name=top.text("model_name"),
-        model_fingerprint=top.text("model_fingerprint"),
+        seed=top.integer("seed"),
+        model_name=top.optional("model_name", top.text),
+        model_fingerprint=top.optional("model_fingerprint", top.text),
         facematch_version=top.text("facematch_version"),
         created_at=top.text("created_at"),
-        schema_version=version,
     )
 
 
@@ -161,6 +175,21 @@ class _Fields:
         if name not in self._members:
             raise ValueError(f"{self._prefix}{name}: is missing")
         return self._members[name]
+
+    def with_defaults(self, defaults: Mapping[str, object]) -> _Fields:
+        """The same object with members where it has none."""
+        return _Fields({**defaults, **self._members}, self._prefix)
+
+    def optional(self, name: str, read: Callable[[str], _T]) -> _T | None:
+        """None for null, which must be there all the same."""
+        return None if self.value(name) is None else read(name)
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        values = self.value(name)
+        if not isinstance(values, list):
+            raise self._wrong(name, "a list of numbers")
+        items = _Fields({str(i): value for i, value in enumerate(values)}, f"{name}.")
+        return tuple(items.number(str(index)) for index in range(len(values)))
 
     def within(self, name: str) -> _Fields:
         return _Fields(self.value(name), f"{self._prefix}{name}.")
@@ -203,26 +232,64 @@ class _Fields:
         return ValueError(f"{self._prefix}{name}: expected {expected}")
 
 
-def _interval_json(interval: Interval) -> dict[str, float]:
-    return {"low": interval.low, "high": interval.high}
+def _members_json(part: object) -> dict[str, object]:
+    """The fields of an interval or a probability, in their order."""
+    if not is_dataclass(part):
+        raise TypeError(f"expected a record, got {part!r}")
+    return {field.name: getattr(part, field.name) for field in fields(part)}
+
+
+def _from_version_1(top: _Fields) -> _Fields:
+    defaults: dict[str, object] = {
+        "scores": ScoreKind.PHOTOGRAPHS.value,
+        "interval_method": IntervalMethod.INDEPENDENT.value,
+        "seed": 0,
+    }
+    unknown = ("threshold_interval", "n_subjects", "lost_genuine", "lost_impostor")
+    return top.with_defaults(defaults | dict.fromkeys(unknown))
 
 
 def _interval(top: _Fields, name: str) -> Interval:
-    members = top.within(name)
-    low, high = members.number("low"), members.number("high")
+    low, high = _low_and_high(top, name)
     try:
         return Interval(low, high)
     except ValueError as exc:
         raise ValueError(f"{name}: {exc}") from exc
 
 
-def _match_probability(top: _Fields, name: str) -> MatchProbability | None:
-    if top.value(name) is None:
-        return None
-    members = top.within(name)
-    slope, intercept = members.number("slope"), members.number("intercept")
-    prior = members.number("prior")
+def _limits(top: _Fields, name: str) -> Limits:
+    low, high = _low_and_high(top, name)
     try:
-        return MatchProbability(slope, intercept, prior)
+        return Limits(low, high)
     except ValueError as exc:
-        raise ValueError(f"{name}.{exc}") from exc
+        raise ValueError(f"{name}: {exc}") from exc
+
+
+def _low_and_high(top: _Fields, name: str) -> tuple[float, float]:
+    members = top.within(name)
+    return members.number("low"), members.number("high")
+
+
+def _match_probability(top: _Fields, name: str) -> MatchProbability | IsotonicProbability:
+    # What version 1 did not write.
+    members = top.within(name).with_defaults(
+        {"method": "logistic", "lowest": -MAX_LOG_ODDS, "highest": MAX_LOG_ODDS}
+    )
+    method, prior = members.text("method"), members.number("prior")
+    if method not in ("logistic", "isotonic"):
+        raise ValueError(f"{name}.method: expected logistic or isotonic")
+    try:
+        if method == "isotonic":
+            return IsotonicProbability(
+                members.numbers("distances"), members.numbers("ratios"), prior
+            )
+        return MatchProbability(
+            members.number("slope"),
+            members.number("intercept"),
+            prior,
+            members.number("lowest"),
+            members.number("highest"),
+        )
+    except ValueError as exc:
+        message = str(exc).removeprefix(f"{name}.")
+        raise ValueError(f"{name}.{message}") from exc

@@ -3,44 +3,95 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
-from facematch.cli import options, output
+from facematch.cli import calibrate_json, calibrate_text, options, output
 from facematch.cli.progress import Progress
 from facematch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facematch.metrics import Interval, ThresholdRule
-    from facematch.workflows.calibrate import CalibrateResult
+    from facematch.calibration import FitSettings
+    from facematch.metrics import ThresholdRule
 
 DEFAULT_TARGET_FMR = 0.001
 
 
 def calibrate(
     pairs: Annotated[
-        Path, typer.Argument(help="CSV with the columns a,b,same, or an LFW pairs file.")
+        Path,
+        typer.Argument(
+            help="CSV with the columns a,b,same, or distance,same, or similarity,same; an LFW "
+            "pairs file; or a folder with one sub-folder per subject."
+        ),
     ],
-    images: Annotated[
-        Path | None, typer.Option("--images", help="Folder of the photographs.", metavar="DIR")
-    ] = None,
+    images: options.Images = None,
     target_fmr: Annotated[
         float | None,
         typer.Option(
-            "--target-fmr", "--target-far", help="Highest false match rate [default: 0.001]."
+            *("--target-fmr", "--target-far", "--fmr", "--far"),
+            help="Highest false match rate [default: 0.001].",
         ),
     ] = None,
     target_fnmr: Annotated[
         float | None,
-        typer.Option("--target-fnmr", "--target-frr", help="Highest false non-match rate."),
+        typer.Option(
+            *("--target-fnmr", "--target-frr", "--fnmr", "--frr"),
+            help="Highest false non-match rate.",
+        ),
     ] = None,
     eer: Annotated[bool, typer.Option("--eer", help="Where both rates are equal.")] = False,
     max_accuracy: Annotated[
         bool, typer.Option("--max-accuracy", help="Where most pairs are decided rightly.")
     ] = False,
+    target_fpir: Annotated[
+        float | None,
+        typer.Option(
+            "--target-fpir",
+            help="Highest share of strangers found in a gallery of --gallery-size references.",
+        ),
+    ] = None,
+    gallery_size: Annotated[
+        int | None,
+        typer.Option(
+            "--gallery-size",
+            help="References of the gallery; without --target-fpir, for the FPIR to expect.",
+            min=1,
+        ),
+    ] = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            "--cost",
+            help="Where decisions cost least: cost of a false accept, of a false reject, and "
+            "share of genuine comparisons, as in 10:1:0.01.",
+            metavar="FA:FR:PRIOR",
+        ),
+    ] = None,
     metric: Annotated[Metric, typer.Option("--metric", help="Distance.")] = Metric.COSINE,
+    prior: Annotated[
+        float,
+        typer.Option(
+            "--prior", help="P(same person) before comparing, which probabilities start from."
+        ),
+    ] = 0.5,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            help="Column to compare error rates by; may be repeated "
+            "[default: the column group, if there is one].",
+            metavar="COLUMN",
+        ),
+    ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", help="Parts that people are dealt into, to hold one back.")
+    ] = 5,
+    seed: options.Seed = 0,
+    impostors: options.Impostors = "100000",
+    allow_self_pairs: options.AllowSelfPairs = False,
     out: Annotated[
         Path, typer.Option("--output", "-o", help="Calibration to write.", metavar="FILE")
     ] = Path("calibration.json"),
@@ -54,48 +105,84 @@ def calibrate(
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
+    no_cache: options.NoCache = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Choose the threshold from your own labelled pairs; verify and identify then use it."""
-    from facematch.calibration import load_pairs, plot_roc, save_calibration
-    from facematch.pipeline import open_analyzer
+    from facematch.calibration import PhotographPairs, load_pairs, plot_roc, save_calibration
+    from facematch.pipeline import open_templates
     from facematch.workflows import calibrate as workflow
 
-    rule = _rule(target_fmr, target_fnmr, eer, max_accuracy)
+    rule = _rule(target_fmr, target_fnmr, eer, max_accuracy, target_fpir, gallery_size, cost)
+    settings = _settings(rule, seed, folds, prior)
     plot = plot or out.with_suffix(".png")
     for path in (out, plot):
         options.require_folder_of(path)
-    listed = load_pairs(pairs, images)
     choice = options.one_face(face, "calibrate")
-    analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
-    options.note(f"device: {engine.device}", quiet)
+    listed = load_pairs(
+        pairs,
+        images,
+        impostors=options.impostor_count(impostors),
+        seed=seed,
+        self_pairs_allowed=allow_self_pairs,
+    )
+    templates = None
+    if isinstance(listed, PhotographPairs):
+        templates, _ = open_templates(
+            *(model, device),
+            choice=choice,
+            strict=strict,
+            cached=not no_cache,
+            opened=lambda name: options.note(f"device: {name}", quiet),
+        )
     with Progress("embedding", quiet) as progress:
-        result = workflow.calibrate(listed, analyzer, rule, metric=metric, progress=progress)
+        result = workflow.calibrate(
+            *(listed, templates, settings),
+            metric=metric,
+            groups=group,
+            gallery_size=gallery_size,
+            progress=progress,
+        )
     save_calibration(result.calibration, out)
     plot_roc(result.curve, result.calibration, plot)
     if json:
-        output.print_json(_json(result, out, plot))
+        output.print_json(calibrate_json.document(result, out, plot))
     else:
-        _print(result, out, plot)
+        print(calibrate_text.report(result, out, plot))
+        output.print_failures(result.failures, "photographs gave no template")
 
 
 def _rule(
-    target_fmr: float | None, target_fnmr: float | None, eer: bool, max_accuracy: bool
+    target_fmr: float | None,
+    target_fnmr: float | None,
+    eer: bool,
+    max_accuracy: bool,
+    target_fpir: float | None,
+    gallery_size: int | None,
+    cost: str | None,
 ) -> ThresholdRule:
     """The one rule that was asked for.
 
     Raises:
-        UsageError: more than one, or a target out of range.
+        UsageError: more than one, or a number out of range.
     """
-    from facematch.metrics import Criterion, ThresholdRule
+    from facematch.metrics import Criterion, DecisionCost, ThresholdRule
 
-    asked = [target_fmr is not None, target_fnmr is not None, eer, max_accuracy]
-    if sum(asked) > 1:
-        raise UsageError("give one of --target-fmr, --target-fnmr, --eer, --max-accuracy")
+    targets = (target_fmr, target_fnmr, target_fpir, cost)
+    if sum(target is not None for target in targets) + eer + max_accuracy > 1:
+        raise UsageError(
+            "give one of --target-fmr, --target-fnmr, --target-fpir, --cost, --eer, --max-accuracy"
+        )
+    if target_fpir is not None and gallery_size is None:
+        raise UsageError("--target-fpir is about a gallery: give its size with --gallery-size N")
     try:
         if target_fnmr is not None:
             return ThresholdRule(Criterion.FNMR, target_fnmr)
+        if target_fpir is not None:
+            return ThresholdRule(Criterion.FPIR, target_fpir, gallery_size)
+        if cost is not None:
+            return ThresholdRule(Criterion.COST, cost=DecisionCost.parse(cost))
         if eer:
             return ThresholdRule(Criterion.EER)
         if max_accuracy:
@@ -107,70 +194,15 @@ def _rule(
         raise UsageError(str(error)) from error
 
 
-def _json(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
-    made = result.calibration
-    return output.versioned(
-        {
-            "threshold": made.threshold,
-            "metric": made.metric.value,
-            "rule": str(made.rule),
-            "fmr": made.fmr,
-            "fmr_interval": [made.fmr_interval.low, made.fmr_interval.high],
-            "fnmr": made.fnmr,
-            "fnmr_interval": [made.fnmr_interval.low, made.fnmr_interval.high],
-            "unresolved": not made.resolved,
-            "pairs_needed": {
-                "genuine": result.choice.genuine_needed,
-                "impostor": result.choice.impostors_needed,
-            },
-            "n_genuine": made.n_genuine,
-            "n_impostor": made.n_impostor,
-            "failures_to_acquire": made.failures_to_acquire,
-            "pairs_lost": {"genuine": result.pairs_lost[0], "impostor": result.pairs_lost[1]},
-            "failed": output.failures_json(result.failures),
-            "auc": made.auc,
-            "eer": made.eer,
-            "accuracy": made.accuracy,
-            "pairs": made.pairs_name,
-            "pairs_sha256": made.pairs_sha256,
-            "model": made.model_name,
-            "model_fingerprint": made.model_fingerprint,
-            "calibration": str(out),
-            "plot": str(plot),
-        }
-    )
+def _settings(rule: ThresholdRule, seed: int, folds: int, prior: float) -> FitSettings:
+    """How to judge the rule.
 
+    Raises:
+        UsageError: a number is out of range.
+    """
+    from facematch.calibration import FitSettings
 
-def _print(result: CalibrateResult, out: Path, plot: Path) -> None:
-    made = result.calibration
-    print(f"threshold {made.threshold:.4f} ({made.metric} distance, {made.rule})")
-    print(_rate("FMR ", made.fmr, made.fmr_interval, made.n_impostor, "impostor"))
-    print(_rate("FNMR", made.fnmr, made.fnmr_interval, made.n_genuine, "genuine"))
-    print(
-        f"  accuracy {output.percent(made.accuracy)}, EER {output.percent(made.eer)}, "
-        f"AUC {made.auc:.4f}"
-    )
-    for needed, count, kind in (
-        (result.choice.impostors_needed, made.n_impostor, "impostor"),
-        (result.choice.genuine_needed, made.n_genuine, "genuine"),
-    ):
-        if count < needed:
-            print(
-                f"  {'UNRESOLVED' if not made.resolved else 'note'}: to show this target with "
-                f"95 % confidence takes at least {needed} {kind} pairs (3 / target), not {count}"
-            )
-    lost = sum(result.pairs_lost)
-    print(
-        f"  failures to acquire: {made.failures_to_acquire} of {result.photographs} photographs"
-        f" ({lost} pairs could not be compared and are in none of these rates)"
-    )
-    print(f"  wrote {out} and {plot}")
-    output.print_failures(result.failures, "photographs gave no template")
-
-
-def _rate(name: str, rate: float, interval: Interval, count: int, kind: str) -> str:
-    errors = round(rate * count)
-    return (
-        f"  {name} {output.percent(rate):>8}  ({errors} of {count} {kind} pairs; 95 % interval "
-        f"{output.percent(interval.low)} to {output.percent(interval.high)})"
-    )
+    try:
+        return FitSettings(rule=rule, seed=seed, folds=folds, prior=prior)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

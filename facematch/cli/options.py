@@ -22,6 +22,26 @@ DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networ
 Model = Annotated[
     str, typer.Option("--model", help="Model name, or the folder of a bundle.", metavar="NAME")
 ]
+Images = Annotated[
+    Path | None, typer.Option("--images", help="Folder of the photographs.", metavar="DIR")
+]
+Impostors = Annotated[
+    str,
+    typer.Option(
+        "--impostors",
+        help="Of a folder of subjects: how many impostor pairs to draw, or all.",
+        metavar="N|all",
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything that is drawn at random.")]
+AllowSelfPairs = Annotated[
+    bool,
+    typer.Option("--allow-self-pairs", help="Allow pairs of a picture with itself or its copy."),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Embed every photograph anew, and keep no template."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse faces below the quality thresholds.")
 ]
@@ -97,3 +117,16 @@ def one_face(choice: FaceChoice, command: str) -> FaceChoice:
             "largest, center, best and only"
         )
     return choice
+
+
+def impostor_count(text: str) -> int | None:
+    """The number that ``--impostors`` asks for; None for all.
+
+    Raises:
+        UsageError: it is no number of at least 1.
+    """
+    if text.strip().lower() == "all":
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 12 and int(text) > 0):
+        raise UsageError(f"--impostors takes a number of at least 1, or all, got {text[:40]!r}")
+    return int(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Architecture, Augmenting, Device, Parallel
+from facematch.choices import Architecture, Augmenting, Device, Parallel
 from facematch.cli import options, output
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
@@ -21,8 +21,8 @@ INTERRUPTED = 130
 SHOWN_REMOVALS = 10
 
 
-def _option(name: str, help: str, **more: Any) -> Any:
-    return typer.Option(f"--{name}", help=help, **more)
+def _option(name: str, text: str, **more: Any) -> Any:
+    return typer.Option(f"--{name}", help=text, **more)
 
 
 def train(

@@ -1,8 +1,13 @@
-"""Confidence intervals of measured proportions."""
+"""Confidence intervals."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
+
+from facematch.types import Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,44 @@ class Interval:
             raise ValueError(f"expected 0 <= low <= high <= 1, got {self.low} and {self.high}")
 
 
-def clopper_pearson(errors: int, comparisons: int, confidence: float = 0.95) -> Interval:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of any finite number, a threshold for one: ``low <= high``.
+
+    Raises:
+        ValueError: the limits are out of order or not finite.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise ValueError(f"expected finite low <= high, got {self.low} and {self.high}")
+
+
+def percentile_limits(values: Float64Array, confidence: float = 0.95) -> Limits:
+    """The middle share of resampled values: the percentile bootstrap (Efron, 1981).
+
+    Args:
+        values: (n,) finite, at least one.
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: no values, or a confidence out of range.
+
+    >>> limits = percentile_limits(np.arange(41.0))
+    >>> round(limits.low, 6), round(limits.high, 6)
+    (1.0, 39.0)
+    """
+    if len(values) == 0 or not 0 < confidence < 1:
+        raise ValueError(f"expected values and a confidence in (0, 1), got {confidence}")
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, (tail, 1 - tail))
+    return Limits(float(low), float(high))
+
+
+def clopper_pearson(errors: float, comparisons: float, confidence: float = 0.95) -> Interval:
     """Exact two-sided interval for a rate (Clopper and Pearson, Biometrika 26, 1934).
 
     It covers the true rate with at least the stated confidence, whatever the rate, and has a
@@ -29,8 +71,10 @@ def clopper_pearson(errors: int, comparisons: int, confidence: float = 0.95) -> 
     that share a person are not, and then the interval is too narrow.
 
     Args:
-        errors: how many comparisons were decided wrongly, in [0, comparisons].
-        comparisons: how many were made, at least 1.
+        errors: how many comparisons were decided wrongly, in [0, comparisons]. Need not be
+            whole, and neither need ``comparisons``, where they stand for others that share
+            people: see :mod:`facematch.metrics.clustering`.
+        comparisons: how many were made, above 0.
         confidence: in (0, 1).
 
     Raises:
@@ -40,7 +84,7 @@ def clopper_pearson(errors: int, comparisons: int, confidence: float = 0.95) -> 
     >>> interval.low, round(interval.high, 5)
     (0.0, 0.00123)
     """
-    if comparisons < 1 or not 0 <= errors <= comparisons:
+    if not comparisons > 0 or not 0 <= errors <= comparisons:
         raise ValueError(f"expected 0 <= errors <= comparisons, got {errors} of {comparisons}")
     if not 0 < confidence < 1:
         raise ValueError(f"the confidence must lie between 0 and 1, got {confidence}")

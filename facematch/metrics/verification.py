@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facematch.errors import OneClassError
+from facematch.metrics.resampling import WeightedCurve
 from facematch.types import Float32Array, Float64Array, Int64Array
 
 
@@ -171,7 +172,7 @@ def fnmr_at(curve: VerificationCurve, threshold: float) -> float:
     return counts_at(curve, threshold).fnmr
 
 
-def tar_at_fmr(curve: VerificationCurve, target_fmr: float) -> float:
+def tar_at_fmr(curve: VerificationCurve | WeightedCurve, target_fmr: float) -> float:
     """The highest true accept rate among operating points whose FMR is at most the target.
 
     Raises:
@@ -180,10 +181,10 @@ def tar_at_fmr(curve: VerificationCurve, target_fmr: float) -> float:
     if not 0 <= target_fmr <= 1:
         raise ValueError(f"the target FMR must lie in [0, 1], got {target_fmr}")
     point = int(np.searchsorted(curve.fmr, target_fmr, side="right")) - 1
-    return counts_of(curve, point).recall
+    return float((curve.n_genuine - curve.false_non_matches[point]) / curve.n_genuine)
 
 
-def auc(curve: VerificationCurve) -> float:
+def auc(curve: VerificationCurve | WeightedCurve) -> float:
     """Area under the ROC: the probability that a genuine pair is nearer than an impostor pair.
 
     Ties count one half (Hanley and McNeil, Radiology 143, 1982). Counted in integers, so the
@@ -191,21 +192,22 @@ def auc(curve: VerificationCurve) -> float:
     """
     accepted = curve.n_genuine - curve.false_non_matches
     # For each impostor step: twice the genuine comparisons nearer, plus those tied, once.
-    twice = int(np.dot(np.diff(curve.false_matches), accepted[:-1] + accepted[1:]))
+    twice: float = np.dot(np.diff(curve.false_matches), accepted[:-1] + accepted[1:]).item()
     return twice / (2 * curve.n_genuine * curve.n_impostor)
 
 
-def eer(curve: VerificationCurve) -> float:
+def eer(curve: VerificationCurve | WeightedCurve) -> float:
     """Equal error rate: where FMR and FNMR cross on the straight line between two neighbouring
     operating points, as if ties at that distance were split in proportion.
     """
     # FMR - FNMR times both counts: rises strictly from -1 to 1, compared in exact integers.
     excess = curve.false_matches * curve.n_genuine - curve.false_non_matches * curve.n_impostor
     above = int(np.searchsorted(excess, 0, side="left"))
-    below_excess, above_excess = int(excess[above - 1]), int(excess[above])
+    below_excess: float = excess[above - 1].item()
+    above_excess: float = excess[above].item()
     weight = -below_excess / (above_excess - below_excess)
     below_fmr, above_fmr = (
-        int(n) / curve.n_impostor for n in curve.false_matches[[above - 1, above]]
+        float(n.item() / curve.n_impostor) for n in curve.false_matches[[above - 1, above]]
     )
     return below_fmr + weight * (above_fmr - below_fmr)
 

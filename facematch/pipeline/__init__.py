@@ -8,18 +8,26 @@ from facematch.pipeline.analyzer import (
     Failure,
     TemplateNetwork,
 )
-from facematch.pipeline.opening import open_analyzer, open_detector
+from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
+from facematch.pipeline.opening import open_analyzer, open_detector, open_templates
+from facematch.pipeline.templates import Gathered, TemplateSource
 from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
 
 __all__ = [
+    "Acquired",
     "AnalyzedFace",
     "AnalyzedPhotograph",
     "Analyzer",
     "Detector",
     "Failure",
+    "Gathered",
+    "Recipe",
+    "TemplateCache",
     "TemplateNetwork",
+    "TemplateSource",
     "TrainingCropCutter",
     "open_analyzer",
     "open_cutter",
     "open_detector",
+    "open_templates",
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from facematch.embedding import DEFAULT_MODEL, Embedder, ModelBundle, find_model
 from facematch.imaging.mtcnn import DetectorSettings, FaceDetector
 from facematch.pipeline.analyzer import Analyzer
-from facematch.runtime import Device, Engine, open_engine
+from facematch.pipeline.cache import Recipe
+from facematch.pipeline.templates import TemplateSource
+from facematch.runtime import Device, Engine, open_engine, resolve_device
 from facematch.types import FaceChoice
 
 
@@ -35,3 +39,43 @@ def open_analyzer(
     detector, engine = open_detector(device, settings)
     analyzer = Analyzer(detector, Embedder(bundle, engine), choice=choice, strict=strict)
     return analyzer, bundle, engine
+
+
+def open_templates(
+    model: str = DEFAULT_MODEL,
+    device: Device = Device.AUTO,
+    *,
+    choice: FaceChoice = FaceChoice.CENTER,
+    strict: bool = False,
+    cached: bool = True,
+    opened: Callable[[str], None] = lambda device: None,
+) -> tuple[TemplateSource, ModelBundle]:
+    """Opens a model for many photographs; the networks are loaded when they are needed.
+
+    Args:
+        model: its name or folder.
+        device: where the networks will run.
+        choice: which one face stands for a photograph; not ``all``.
+        strict: refuse faces below the quality thresholds.
+        cached: take templates from the cache, and leave new ones there.
+        opened: called with the device once the networks are loaded.
+
+    Raises:
+        ModelError: the model is unknown or unsound.
+    """
+    bundle = find_model(model)
+
+    def open_networks() -> Analyzer:
+        analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
+        opened(engine.device)
+        return analyzer
+
+    recipe = Recipe(
+        fingerprint=bundle.identity.fingerprint,
+        embedding_size=bundle.identity.embedding_size,
+        device=resolve_device(device).value,
+        choice=choice.value,
+        strict=strict,
+        detector=repr(DetectorSettings()),
+    )
+    return TemplateSource(bundle.identity, open_networks, recipe if cached else None), bundle

@@ -6,10 +6,10 @@ A caller holds a :class:`NetworkSource`, asks an :class:`Engine` to load it, and
 """
 
 from facematch.choices import Device
-from facematch.runtime.devices import open_engine
+from facematch.runtime.devices import open_engine, resolve_device
 from facematch.runtime.engine import Engine, Network, NetworkSource
 from facematch.runtime.telemetry import keep_out
 
 keep_out()  # whoever imports OpenVINO in this package has imported this module before
 
-__all__ = ["Device", "Engine", "Network", "NetworkSource", "open_engine"]
+__all__ = ["Device", "Engine", "Network", "NetworkSource", "open_engine", "resolve_device"]

@@ -1,29 +1,98 @@
-"""Choose a threshold from labelled pairs of photographs."""
+"""Choose a threshold from labelled pairs of photographs, or from distances."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-
-import numpy as np
 
 from facematch import __version__
-from facematch.calibration import Calibration, PairList, fit_calibration
-from facematch.errors import OneClassError, PairsFormatError
+from facematch.calibration import (
+    Calibration,
+    FitSettings,
+    FittedCalibration,
+    LabelledComparisons,
+    PhotographPairs,
+    Remarks,
+    compare_photographs,
+    fit_calibration,
+    require_distinct_pictures,
+    require_photographs,
+)
+from facematch.errors import UsageError
 from facematch.metrics import (
+    Disparity,
+    GroupRates,
+    Interval,
     ThresholdChoice,
     ThresholdRule,
     VerificationCurve,
+    auc,
     choose_threshold,
+    disparities,
+    eer,
+    fpir_estimate,
+    group_rates,
     verification_curve,
 )
-from facematch.metrics.distances import distance
-from facematch.pipeline import Analyzer, Failure
-from facematch.types import Float32Array, Int64Array, Metric
+from facematch.pipeline import Failure, Gathered, TemplateSource
+from facematch.types import Metric
 
-ROWS_PER_BLOCK = 1 << 16
+DEFAULT_GROUP = "group"
+MOST_GROUPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRow:
+    """What the rule gives with one of the distances, on the same pairs.
+
+    Attributes:
+        metric: the distance.
+        threshold: that the rule chooses.
+        fmr: at the threshold.
+        fnmr: at the threshold.
+        accuracy: at the threshold.
+        eer: equal error rate.
+        auc: area under the ROC.
+    """
+
+    metric: Metric
+    threshold: float
+    fmr: float
+    fnmr: float
+    accuracy: float
+    eer: float
+    auc: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTable:
+    """A column of the list, and what the threshold does to each of its values.
+
+    Attributes:
+        column: its name.
+        groups: one a value.
+        disparities: values whose intervals do not overlap.
+    """
+
+    column: str
+    groups: tuple[GroupRates, ...]
+    disparities: tuple[Disparity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryEstimate:
+    """What the threshold does when a gallery is searched with strangers.
+
+    Attributes:
+        size: references searched.
+        fpir: ``1 - (1 - FMR)^size``.
+        interval: the same of the limits of the FMR.
+    """
+
+    size: int
+    fpir: float
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,108 +100,177 @@ class CalibrateResult:
     """The calibration and what it was made from.
 
     Attributes:
-        calibration: the record to store.
-        curve: for the plot.
-        choice: the threshold with what the data could not tell.
+        fitted: the record to store, and the curves and estimates behind it.
         failures: photographs without a template: failures to acquire.
-        pairs_lost: pairs that could not be compared because of them, genuine and impostor.
         photographs: number of distinct photographs in the list.
+        reused: photographs whose templates came from the cache.
+        remarks: on the list.
+        subjects_inferred: whether nobody named the subjects.
+        measures: the rule with each distance; empty for scores made elsewhere.
+        groups: a table for each column asked for.
+        gallery: None if no size was given.
     """
 
-    calibration: Calibration
-    curve: VerificationCurve
-    choice: ThresholdChoice
+    fitted: FittedCalibration
     failures: tuple[Failure, ...]
-    pairs_lost: tuple[int, int]
     photographs: int
+    reused: int
+    remarks: Remarks
+    subjects_inferred: bool
+    measures: tuple[MeasureRow, ...]
+    groups: tuple[GroupTable, ...]
+    gallery: GalleryEstimate | None
+
+    @property
+    def calibration(self) -> Calibration:
+        """The record to store."""
+        return self.fitted.calibration
+
+    @property
+    def curve(self) -> VerificationCurve:
+        """All operating points, for the plot."""
+        return self.fitted.curve
+
+    @property
+    def choice(self) -> ThresholdChoice:
+        """The threshold with what the data could not tell."""
+        return self.fitted.choice
 
 
 def calibrate(
-    pairs: PairList,
-    analyzer: Analyzer,
-    rule: ThresholdRule,
+    pairs: PhotographPairs | LabelledComparisons,
+    templates: TemplateSource | None,
+    settings: FitSettings | ThresholdRule,
     *,
     metric: Metric = Metric.COSINE,
+    groups: Sequence[str] | None = None,
+    gallery_size: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CalibrateResult:
     """Embeds each photograph once, measures all pairs and chooses the threshold.
 
     Args:
-        pairs: the labelled pairs.
-        analyzer: decodes, detects and embeds; must choose one face a photograph.
-        rule: what the threshold is for.
+        pairs: the labelled pairs, or comparisons that were made elsewhere.
+        templates: of the photographs; None for comparisons made elsewhere.
+        settings: what the threshold is for, and how to judge it.
         metric: distance to calibrate.
+        groups: columns to measure the threshold by; the column ``group``, if there is one, if
+            None.
+        gallery_size: to estimate false positives of a search for; that of the rule if None.
         progress: called with photographs done and in all.
 
     Raises:
-        PairsFormatError: a pair names a photograph that does not exist.
+        PairsFormatError: a pair names a photograph that does not exist, or the same one twice.
         OneClassError: no genuine or no impostor pair is left.
+        UsageError: the list has no such column, or one of too many values.
     """
-    row_of: dict[Path, int] = {}
-    for pair in pairs.pairs:
-        for path in (pair.a, pair.b):
-            if path not in row_of:
-                if not path.is_file():
-                    raise PairsFormatError(
-                        f"{pairs.name}: line {pair.line}: there is no photograph {path}; "
-                        "check the path or give --images DIR"
-                    )
-                row_of[path] = len(row_of)
-    templates = np.full((len(row_of), analyzer.identity.embedding_size), np.nan, np.float32)
-    failures: list[Failure] = []
-    for row, outcome in enumerate(analyzer.stream(row_of)):
-        if isinstance(outcome, Failure):
-            failures.append(outcome)
-        else:
-            templates[row] = outcome[1][0]
-        progress(row + 1, len(row_of))
-
-    first = np.array([row_of[pair.a] for pair in pairs.pairs])
-    second = np.array([row_of[pair.b] for pair in pairs.pairs])
-    same = np.array([pair.same for pair in pairs.pairs])
-    acquired = ~np.isnan(templates[:, 0])
-    compared = acquired[first] & acquired[second]
-    if not (compared & same).any() or not (compared & ~same).any():
-        raise OneClassError(
-            f"{pairs.name}: after {len(failures)} failures to acquire, no "
-            f"{'genuine' if not (compared & same).any() else 'impostor'} pair is left; "
-            f"first failure: {failures[0].reason}"
-        )
-    distances = _distances(templates, first[compared], second[compared], metric)
-    genuine, impostor = distances[same[compared]], distances[~same[compared]]
-    calibration = fit_calibration(
-        genuine,
-        impostor,
-        metric=metric,
-        rule=rule,
-        identity=analyzer.identity,
-        pairs_name=pairs.name,
-        pairs_sha256=pairs.sha256,
-        failures_to_acquire=len(failures),
+    if isinstance(settings, ThresholdRule):
+        settings = FitSettings(rule=settings)
+    columns = _columns(pairs, groups)
+    gathered: Gathered | None = None
+    if isinstance(pairs, LabelledComparisons):
+        measured, identity = pairs, None
+    elif templates is None:
+        raise ValueError("photographs need templates")
+    else:
+        identity = templates.identity
+        require_photographs(pairs)
+        gathered = templates.gather(pairs.photographs, progress)
+        require_distinct_pictures(pairs, gathered.sha256)
+        measured = _compared(pairs, gathered, metric)
+    fitted = fit_calibration(
+        measured,
+        settings,
+        metric=None if identity is None else metric,
+        identity=identity,
+        failures_to_acquire=0 if gathered is None else len(gathered.failures),
         created_at=datetime.now(UTC),
         version=__version__,
     )
-    curve = verification_curve(genuine, impostor)
+    measures: tuple[MeasureRow, ...] = ()
+    if isinstance(pairs, PhotographPairs) and gathered is not None:
+        measures = tuple(
+            _measure(_compared(pairs, gathered, each), each, settings.rule) for each in Metric
+        )
+    size = gallery_size if gallery_size is not None else settings.rule.gallery_size
+    subjects = measured.labels.subjects
     return CalibrateResult(
-        calibration=calibration,
-        curve=curve,
-        choice=choose_threshold(curve, rule),
-        failures=tuple(failures),
-        pairs_lost=(int((~compared & same).sum()), int((~compared & ~same).sum())),
-        photographs=len(row_of),
+        fitted=fitted,
+        failures=() if gathered is None else gathered.failures,
+        photographs=0 if gathered is None else len(gathered.sha256),
+        reused=0 if gathered is None else gathered.reused,
+        remarks=pairs.remarks,
+        subjects_inferred=subjects is not None and subjects.inferred,
+        measures=measures,
+        groups=tuple(_table(measured, name, fitted) for name in columns),
+        gallery=None if size is None else _gallery(fitted.calibration, size),
     )
 
 
-def _distances(
-    templates: Float32Array, first: Int64Array, second: Int64Array, metric: Metric
-) -> Float32Array:
-    """Distances of template rows, in blocks so that the pairs are never all gathered."""
-    blocks = [
-        distance(
-            templates[first[start : start + ROWS_PER_BLOCK]],
-            templates[second[start : start + ROWS_PER_BLOCK]],
-            metric,
-        )
-        for start in range(0, len(first), ROWS_PER_BLOCK)
-    ]
-    return np.concatenate(blocks)
+def _columns(
+    pairs: PhotographPairs | LabelledComparisons, wanted: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Names of the columns to group by.
+
+    Raises:
+        UsageError: the list has none of that name, or one of too many values.
+    """
+    if wanted is None:
+        wanted = [DEFAULT_GROUP] if pairs.labels.column(DEFAULT_GROUP) is not None else []
+    found = []
+    for name in wanted:
+        column = pairs.labels.column(name)
+        if column is None:
+            there = ", ".join(c.name for c in pairs.labels.columns) or "none"
+            raise UsageError(
+                f"{pairs.name}: there is no column {name!r} to group by; further columns: {there}"
+            )
+        if len(column.values) > MOST_GROUPS:
+            raise UsageError(
+                f"{pairs.name}: the column {name!r} has {len(column.values)} values; at most "
+                f"{MOST_GROUPS} groups can be told apart"
+            )
+        found.append(column.name)
+    return tuple(found)
+
+
+def _compared(pairs: PhotographPairs, gathered: Gathered, metric: Metric) -> LabelledComparisons:
+    reason = gathered.failures[0].reason if gathered.failures else ""
+    return compare_photographs(pairs, gathered.templates, metric, reason)
+
+
+def _measure(measured: LabelledComparisons, metric: Metric, rule: ThresholdRule) -> MeasureRow:
+    curve = verification_curve(measured.genuine, measured.impostor)
+    choice = choose_threshold(curve, rule)
+    return MeasureRow(
+        metric=metric,
+        threshold=choice.threshold,
+        fmr=choice.counts.fmr,
+        fnmr=choice.counts.fnmr,
+        accuracy=choice.counts.accuracy,
+        eer=eer(curve),
+        auc=auc(curve),
+    )
+
+
+def _table(measured: LabelledComparisons, name: str, fitted: FittedCalibration) -> GroupTable:
+    (column,) = (c for c in measured.labels.columns if c.name == name)
+    groups = group_rates(
+        measured.distances,
+        measured.labels.same,
+        measured.labels.units(),
+        column.values,
+        column.codes,
+        fitted.calibration.threshold,
+        fitted.calibration.rule,
+    )
+    return GroupTable(name, groups, disparities(groups))
+
+
+def _gallery(calibration: Calibration, size: int) -> GalleryEstimate:
+    limits = calibration.fmr_interval
+    return GalleryEstimate(
+        size=size,
+        fpir=fpir_estimate(calibration.fmr, size),
+        interval=Interval(fpir_estimate(limits.low, size), fpir_estimate(limits.high, size)),
+    )

@@ -145,7 +145,7 @@ def _write_onnx(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
     import torch
 
     try:
-        import onnx  # noqa: F401
+        import onnx
     except ImportError as error:
         raise MissingExtraError(
             "ONNX needs the package onnx: pip install 'facematch[export]'"

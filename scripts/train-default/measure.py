@@ -29,7 +29,7 @@ from facematch.metrics import (
     tar_at_fmr,
     verification_curve,
 )
-from facematch.pipeline import open_analyzer
+from facematch.pipeline import open_templates
 from facematch.runtime import open_engine
 from facematch.training.data import open_crops
 from facematch.workflows.calibrate import calibrate
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("cache", type=Path)
     options = parser.parse_args()
-    analyzer, bundle, _ = open_analyzer(str(options.bundle.resolve()))
+    templates, bundle = open_templates(str(options.bundle.resolve()))
 
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder)
@@ -52,9 +52,9 @@ def main() -> None:
             archive.extractall(images)
         lists = options.data / "lfw-view1"
         train = load_pairs(lists / "pairsDevTrain.txt", images)
-        shipped = calibrate(train, analyzer, SHIPPED)
-        most_accurate = calibrate(train, analyzer, ACCURACY)
-        test = calibrate(load_pairs(lists / "pairsDevTest.txt", images), analyzer, ACCURACY)
+        shipped = calibrate(train, templates, SHIPPED)
+        most_accurate = calibrate(train, templates, ACCURACY)
+        test = calibrate(load_pairs(lists / "pairsDevTest.txt", images), templates, ACCURACY)
     save_calibration(shipped.calibration, bundle.calibration_path)
 
     counts = counts_at(test.curve, most_accurate.calibration.threshold)

@@ -11,32 +11,51 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled_scores import GENUINE, IMPOSTOR, labelled
 
-from facematch.calibration import Calibration, fit_calibration
+from facematch.calibration import (
+    Calibration,
+    FitSettings,
+    FittedCalibration,
+    IntervalMethod,
+    LabelledComparisons,
+    ScoreKind,
+    SubjectPairs,
+    fit_calibration,
+)
 from facematch.errors import CalibrationModelMismatchError, OneClassError
-from facematch.metrics import Criterion, Interval, ThresholdRule, accepts, clopper_pearson
+from facematch.metrics import (
+    Criterion,
+    Interval,
+    ThresholdRule,
+    accepts,
+    clopper_pearson,
+)
 from facematch.types import Metric, ModelIdentity
 
 scores = st.lists(st.floats(0, 2, width=32), min_size=1, max_size=25)
 rules = st.sampled_from(["fmr<=0.001", "fmr<=0.25", "fnmr<=0.1", "eer", "max-accuracy"])
 
 
-def fit(genuine: list[float], impostor: list[float], rule: ThresholdRule) -> Calibration:
+def fitted_to(
+    genuine: list[float], impostor: list[float], rule: ThresholdRule
+) -> FittedCalibration:
     return fit_calibration(
-        np.array(genuine, np.float32),
-        np.array(impostor, np.float32),
+        labelled(np.array(genuine), np.array(impostor)),
+        FitSettings(rule=rule, resamples=20),
         metric=Metric.EUCLIDEAN,
-        rule=rule,
         identity=ModelIdentity("m", "f" * 64, 4),
-        pairs_name="pairs.csv",
-        pairs_sha256="0" * 64,
         failures_to_acquire=0,
         created_at=datetime(2025, 3, 1, tzinfo=UTC),
         version="1",
     )
 
 
-@settings(deadline=None)
+def fit(genuine: list[float], impostor: list[float], rule: ThresholdRule) -> Calibration:
+    return fitted_to(genuine, impostor, rule).calibration
+
+
+@settings(max_examples=50)
 @given(scores, scores, rules)
 def test_says_what_its_threshold_does(
     genuine: list[float], impostor: list[float], rule: str
@@ -48,10 +67,119 @@ def test_says_what_its_threshold_does(
     assert made.fnmr == missed / len(genuine)
     assert made.fmr_interval == clopper_pearson(false_matches, len(impostor))
     assert made.fnmr_interval == clopper_pearson(missed, len(genuine))
+    assert made.interval_method is IntervalMethod.INDEPENDENT
     assert (made.n_genuine, made.n_impostor) == (len(genuine), len(impostor))
     right = len(genuine) - missed + len(impostor) - false_matches
     assert made.accuracy == right / (len(genuine) + len(impostor))
     assert str(made.rule) == rule
+    limits = made.threshold_interval
+    assert limits is None or limits.low <= made.threshold <= limits.high
+
+
+def test_failures_to_acquire_are_rejections(calibration: Calibration) -> None:
+    # A hundred of four hundred genuine pairs were lost, and no impostor pair.
+    assert calibration.frr == pytest.approx(0.25 + 0.75 * calibration.fnmr)
+    missed = round(calibration.fnmr * 300)
+    assert calibration.frr == pytest.approx((100 + missed) / 400)
+    assert calibration.far == calibration.fmr
+    lost = replace(calibration, lost_impostor=400)
+    assert lost.far == pytest.approx(calibration.fmr / 2)
+    unknown = replace(calibration, lost_genuine=None, lost_impostor=None)
+    assert (unknown.far, unknown.frr) == (None, None)
+
+
+def test_the_seed_decides(comparisons: LabelledComparisons, identity: ModelIdentity) -> None:
+    def fit_with(seed: int) -> FittedCalibration:
+        return fit_calibration(
+            comparisons,
+            FitSettings(rule=ThresholdRule(Criterion.EER), seed=seed, resamples=50),
+            metric=Metric.COSINE,
+            identity=identity,
+            failures_to_acquire=0,
+            created_at=datetime(2025, 3, 1, tzinfo=UTC),
+            version="1",
+        )
+
+    first, again, other = fit_with(1), fit_with(1), fit_with(2)
+    assert first.calibration == again.calibration
+    assert first.held_out == again.held_out
+    assert first.calibration.threshold_interval != other.calibration.threshold_interval
+    assert first.held_out != other.held_out
+
+
+def test_subjects_widen_the_intervals() -> None:
+    alone = labelled(np.tile(GENUINE[:60], 5), np.tile(IMPOSTOR[:60], 5))
+    people = np.tile(np.arange(60), 5)
+    subjects = SubjectPairs(
+        180, np.concatenate((people, people + 60)), np.concatenate((people, people + 120)), False
+    )
+    shared = replace(alone, labels=replace(alone.labels, subjects=subjects))
+    rule = FitSettings(rule=ThresholdRule(Criterion.EER), resamples=200)
+    wide, narrow = (
+        fit_calibration(
+            measured,
+            rule,
+            metric=None,
+            identity=None,
+            failures_to_acquire=0,
+            created_at=datetime(2025, 3, 1, tzinfo=UTC),
+            version="1",
+        ).calibration
+        for measured in (
+            replace(shared, kind=ScoreKind.DISTANCES),
+            replace(alone, kind=ScoreKind.DISTANCES),
+        )
+    )
+    assert wide.interval_method is IntervalMethod.SHARED_SUBJECTS
+    assert (wide.n_subjects, narrow.n_subjects) == (180, None)
+    for name in ("fmr_interval", "fnmr_interval", "threshold_interval"):
+        of_wide, of_narrow = getattr(wide, name), getattr(narrow, name)
+        assert of_wide.high - of_wide.low > 1.4 * (of_narrow.high - of_narrow.low)
+
+
+def test_folds_of_the_list_are_kept(comparisons: LabelledComparisons) -> None:
+    folds = np.arange(700) % 7
+    labels = replace(comparisons.labels, folds=folds)
+    found = fit_calibration(
+        replace(comparisons, kind=ScoreKind.SIMILARITIES, labels=labels),
+        FitSettings(rule=ThresholdRule(Criterion.ACCURACY), resamples=20),
+        metric=None,
+        identity=None,
+        failures_to_acquire=0,
+        created_at=datetime(2025, 3, 1, tzinfo=UTC),
+        version="1",
+    ).held_out
+    assert found is not None
+    assert found.folds == 7
+    assert (found.fmr.comparisons, found.fnmr.comparisons) == (400, 300)
+
+
+def test_scores_made_elsewhere_have_no_model(
+    calibration: Calibration, identity: ModelIdentity
+) -> None:
+    elsewhere = replace(
+        calibration,
+        scores=ScoreKind.DISTANCES,
+        metric=None,
+        model_name=None,
+        model_fingerprint=None,
+    )
+    with pytest.raises(CalibrationModelMismatchError, match="distances made elsewhere"):
+        elsewhere.require_model(identity, "c.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "seed"),
+        ({"folds": 1}, "folds"),
+        ({"resamples": 10}, "resamples"),
+        ({"prior": 1.0}, "prior"),
+    ],
+)
+def test_settings_refuse(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FitSettings(rule=ThresholdRule(Criterion.EER), **changes)
 
 
 def test_records_where_it_comes_from(calibration: Calibration, identity: ModelIdentity) -> None:
@@ -70,7 +198,7 @@ def test_records_where_it_comes_from(calibration: Calibration, identity: ModelId
 
 
 def test_probability_falls_with_distance(calibration: Calibration) -> None:
-    near, far = calibration.probability(0.3), calibration.probability(1.2)
+    near, far = calibration.probability(0.2), calibration.probability(1.2)
     assert near is not None
     assert far is not None
     assert 0 < far < 0.01 < 0.99 < near < 1
@@ -83,8 +211,8 @@ def test_no_probability_when_the_pairs_do_not_support_one() -> None:
 
 
 def test_too_few_impostors_are_not_resolved() -> None:
-    assert not fit([0.1] * 5, [0.9] * 99, ThresholdRule(Criterion.FMR, 0.01)).resolved
-    assert fit([0.1] * 5, [0.9] * 100, ThresholdRule(Criterion.FMR, 0.01)).resolved
+    assert not fit([0.1] * 5, [0.9] * 299, ThresholdRule(Criterion.FMR, 0.01)).resolved
+    assert fit([0.1] * 5, [0.9] * 300, ThresholdRule(Criterion.FMR, 0.01)).resolved
 
 
 def test_one_class() -> None:
@@ -138,7 +266,14 @@ def test_model_must_be_the_same(calibration: Calibration, identity: ModelIdentit
         ("pairs_sha256", "b" * 63),
         ("created_at", "yesterday"),
         ("created_at", "2025-03-01T12:00:00"),  # no offset
-        ("schema_version", 2),
+        ("schema_version", 3),
+        ("schema_version", 1),
+        ("n_subjects", -1),
+        ("lost_genuine", -1),
+        ("seed", -1),
+        ("metric", None),
+        ("model_name", None),
+        ("model_fingerprint", None),
     ],
 )
 def test_refuses_values_out_of_range(calibration: Calibration, field: str, value: Any) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.calibration import load_pairs
+from facematch.calibration import (
+    LabelledComparisons,
+    PhotographPairs,
+    Remarks,
+    ScoreKind,
+    load_pairs,
+)
+from facematch.calibration import folders as folders_module
 from facematch.calibration import pairs as pairs_module
-from facematch.errors import FacematchError, InputError, OneClassError, PairsFormatError
-
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "lfw-view1"
+from facematch.errors import (
+    FacematchError,
+    InputError,
+    OneClassError,
+    PairsFormatError,
+    UsageError,
+)
 
 
 def listed(folder: Path, content: str | bytes, name: str = "pairs.csv") -> Path:
@@ -22,11 +34,19 @@ def listed(folder: Path, content: str | bytes, name: str = "pairs.csv") -> Path:
     return path
 
 
+def photographs(path: Path, images: Path | None = None) -> PhotographPairs:
+    found = load_pairs(path, images)
+    assert isinstance(found, PhotographPairs)
+    return found
+
+
 def read(path: Path, images: Path | None = None) -> list[tuple[str, str, bool, int]]:
     root = path.parent if images is None else images
+    found = photographs(path, images)
+    names = [str(p.relative_to(root)) for p in found.photographs]
     return [
-        (str(p.a.relative_to(root)), str(p.b.relative_to(root)), p.same, p.line)
-        for p in load_pairs(path, images).pairs
+        (names[a], names[b], bool(same), int(line))
+        for a, b, same, line in zip(found.a, found.b, found.labels.same, found.lines, strict=True)
     ]
 
 
@@ -54,11 +74,12 @@ def test_csv_paths(tmp_path: Path) -> None:
     content = 'a,b,same\nFotos/Jürgen Ä.jpg,/abs/y.jpg,1\n"one, two.jpg",名.png,0\n'
     path = listed(tmp_path, content)
     images = tmp_path / "elsewhere"
-    first, second = load_pairs(path, images).pairs
-    assert first.a == images / "Fotos/Jürgen Ä.jpg"
-    assert first.b == Path("/abs/y.jpg")
-    assert second.a == images / "one, two.jpg"
-    assert second.b == images / "名.png"
+    assert photographs(path, images).photographs == (
+        images / "Fotos/Jürgen Ä.jpg",
+        Path("/abs/y.jpg"),
+        images / "one, two.jpg",
+        images / "名.png",
+    )
 
 
 def test_name_and_hash(tmp_path: Path) -> None:
@@ -99,10 +120,10 @@ def test_lfw_other_suffixes_only_without_the_jpg(tmp_path: Path) -> None:
     for name in ("Ann/Ann_0001.png", "Ann/Ann_0002.jpg", "Ann/Ann_0002.png", "Bob/Bob_0001.webp"):
         (images / name).parent.mkdir(parents=True, exist_ok=True)
         (images / name).touch()
-    content = "1\nAnn\t1\t2\nBob\t1\tBob\t2\n"
+    content = "1\nAnn\t1\t2\nBob\t1\tCy\t2\n"
     assert read(listed(tmp_path, content), images) == [
         ("Ann/Ann_0001.png", "Ann/Ann_0002.jpg", True, 2),
-        ("Bob/Bob_0001.webp", "Bob/Bob_0002.jpg", False, 3),  # missing: the usual name
+        ("Bob/Bob_0001.webp", "Cy/Cy_0002.jpg", False, 3),  # missing: the usual name
     ]
 
 
@@ -171,7 +192,8 @@ def test_one_class(tmp_path: Path, content: str, lacking: str) -> None:
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.csv", tmp_path):
+    (tmp_path / "locked.csv").symlink_to(tmp_path / "locked.csv")
+    for path in (tmp_path / "none.csv", tmp_path / "locked.csv"):
         with pytest.raises(InputError) as caught:
             load_pairs(path)
         assert str(path) in str(caught.value)
@@ -187,7 +209,7 @@ def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lfw_names_that_no_file_system_takes(tmp_path: Path) -> None:
     name = "x" * 5000
     path = listed(tmp_path, f"1\n{name}\t1\t2\nAnn\t1\tBob\t1\n")
-    assert load_pairs(path).pairs[0].a.name == f"{name}_0001.jpg"
+    assert photographs(path).photographs[0].name == f"{name}_0001.jpg"
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -206,16 +228,180 @@ def test_junk_is_never_a_crash(tmp_path: Path, content: bytes) -> None:
         assert str(path) in str(exc)  # noqa: PT017
         assert "\n" not in str(exc).removeprefix(str(path))  # noqa: PT017
     else:
-        assert {pair.same for pair in found.pairs} == {True, False}
+        assert set(found.labels.same.tolist()) == {True, False}
 
 
 @pytest.mark.photos
 @pytest.mark.parametrize(
     ("name", "per_class"), [("pairsDevTrain.txt", 1100), ("pairsDevTest.txt", 500)]
 )
-def test_real_lfw_lists(name: str, per_class: int) -> None:
-    if not (REAL / name).is_file():
-        pytest.skip(f"the data pack is not there: {REAL / name}")
-    found = load_pairs(REAL / name).pairs
-    assert [pair.same for pair in found] == [True] * per_class + [False] * per_class
-    assert all((pair.a.parent == pair.b.parent) is pair.same for pair in found)
+def test_real_lfw_lists(data_pack: Path, name: str, per_class: int) -> None:
+    found = photographs(data_pack / "lfw-view1" / name)
+    assert found.labels.same.tolist() == [True] * per_class + [False] * per_class
+    people = [path.parent for path in found.photographs]
+    for a, b, same in zip(found.a, found.b, found.labels.same, strict=True):
+        assert (people[a] == people[b]) is bool(same)
+    assert found.labels.subjects is not None
+    assert found.labels.subjects.count == len(set(people))
+    assert found.remarks == Remarks()
+
+
+def comparisons(path: Path) -> LabelledComparisons:
+    found = load_pairs(path)
+    assert isinstance(found, LabelledComparisons)
+    return found
+
+
+def test_distances_and_similarities_need_no_photographs(tmp_path: Path) -> None:
+    distances = comparisons(listed(tmp_path, "distance,same\n0.25,1\n 1e0 ,0\n"))
+    assert distances.kind is ScoreKind.DISTANCES
+    assert distances.genuine.tolist() == [0.25]
+    assert distances.impostor.tolist() == [1.0]
+    assert distances.labels.subjects is None
+    content = "Same,Similarity,subject_a,subject_b,group\ntrue,0.9,Ann,Ann,x\n0,-0.5,Ann,Bob,y\n"
+    similarities = comparisons(listed(tmp_path, content))
+    assert similarities.kind is ScoreKind.SIMILARITIES
+    assert similarities.distances.tolist() == [-0.9, 0.5]
+    subjects = similarities.labels.subjects
+    assert subjects is not None
+    assert (subjects.a.tolist(), subjects.b.tolist(), subjects.count) == ([0, 0], [0, 1], 2)
+    group = similarities.labels.column("Group")
+    assert group is not None
+    assert (group.values, group.codes.tolist()) == (("x", "y"), [0, 1])
+
+
+def test_scores_of_named_pictures_know_their_subjects(tmp_path: Path) -> None:
+    content = "a,b,same,distance\n1,2,1,0.1\n2,3,1,0.2\n1,4,0,0.9\n"
+    subjects = comparisons(listed(tmp_path, content)).labels.subjects
+    assert subjects is not None
+    assert subjects.inferred
+    assert (subjects.a.tolist(), subjects.b.tolist()) == ([0, 0, 0], [0, 0, 3])
+
+
+def test_subjects_are_given_or_follow_from_genuine_pairs(tmp_path: Path) -> None:
+    rows = "x,y,1\n./y,z,1\nx,w,0\nz,v,0\n"
+    subjects = photographs(listed(tmp_path, "a,b,same\n" + rows)).labels.subjects
+    assert subjects is not None
+    assert subjects.inferred
+    assert subjects.a.tolist() == [0, 0, 0, 0]
+    assert subjects.b.tolist() == [0, 0, 3, 4]
+    content = "a,b,same,subject_a,subject_b\nx,y,1,Ann,Ann\nx,w,0,Ann,Bob\n"
+    given = photographs(listed(tmp_path, content)).labels.subjects
+    assert given is not None
+    assert not given.inferred
+    assert (given.a.tolist(), given.b.tolist(), given.count) == ([0, 0], [0, 1], 2)
+
+
+def test_folds(tmp_path: Path) -> None:
+    view2 = photographs(listed(tmp_path, "2\t1\nA\t1\t2\nA\t1\tB\t1\nC\t1\t2\nC\t1\tD\t1\n"))
+    assert view2.labels.folds is not None
+    assert view2.labels.folds.tolist() == [0, 0, 1, 1]
+    assert photographs(listed(tmp_path, VIEW1)).labels.folds is None
+    named = comparisons(listed(tmp_path, "distance,same,fold\n1,1,b\n2,0,a\n3,0,b\n"))
+    assert named.labels.folds is not None
+    assert named.labels.folds.tolist() == [0, 1, 0]
+    assert named.labels.columns == ()
+
+
+def test_remarks(tmp_path: Path) -> None:
+    content = "a,b,same\nx,y,1\ny,x,1\nx,y,1\ny,z,1\nx,z,0\nx,w,0\n"
+    assert photographs(listed(tmp_path, content)).remarks == Remarks(
+        duplicates=2, contradictions=1, contradiction_line=6
+    )
+
+
+@pytest.mark.parametrize("row", ["x,x,1", "./x,x,1", "x,x,0"])
+def test_a_picture_beside_itself_is_refused_unless_allowed(tmp_path: Path, row: str) -> None:
+    path = listed(tmp_path, f"a,b,same\nx,y,1\nx,z,0\n{row}\n")
+    with pytest.raises(PairsFormatError, match=r"line 4: the same picture .*--allow-self-pairs"):
+        load_pairs(path)
+    assert load_pairs(path, self_pairs_allowed=True).remarks.self_pairs == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b,same\nx,y,1\nx,z,0\ny,x,0\n", "line 4: the pair of line 2 again"),
+        ("a,b,same,subject_a\nx,y,1,A\n", "line 1: the column 'subject_b' is missing"),
+        ("a,b,same,subject_a,subject_b\nx,y,1,A,B\n", "line 2: two subjects but same=1"),
+        ("a,b,same,subject_a,subject_b\nx,y,1,A,A\nx,z,0,A,A\n", "line 3: one subject but"),
+        ("a,b,same,subject_a,subject_b\nx,y,1,A,\n", "line 2: the name in column 'subject_b'"),
+        ("distance,similarity,same\n1,1,1\n", "line 1: 'distance' and 'similarity'"),
+        ("distance,same\n1,1\nnan,0\n", "line 3: 'distance' must be a finite number"),
+        ("similarity,same\ninf,1\n", "line 2: 'similarity' must be a finite number"),
+        ("distance,same\n,1\n", "line 2: 'distance' must be a finite number"),
+        ("distance,label\n1,1\n", "line 1: the column 'same' is missing"),
+        ("a,b,same,g,g\nx,y,1,1,1\n", "line 1: the column 'g' is there more than once"),
+        ("1\nA\t1\t2\nA\t1\tA\t3\n", "line 3: 'A' on both sides of an impostor pair"),
+    ],
+)
+def test_contradictory_lists_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(PairsFormatError, match=re.escape(message)):
+        load_pairs(listed(tmp_path, content))
+
+
+def folder_of(root: Path, **people: int) -> Path:
+    for name, count in people.items():
+        for number in range(count):
+            (root / name / "deeper").mkdir(parents=True, exist_ok=True)
+            (root / name / "deeper" / f"{number}.jpg").touch()
+    return root
+
+
+def test_a_folder_of_subjects(tmp_path: Path) -> None:
+    root = folder_of(tmp_path / "people", ann=3, bob=2, cy=1)
+    (root / "loose.jpg").touch()
+    (root / ".hidden").mkdir()
+    everything = load_pairs(root, impostors=None)
+    assert isinstance(everything, PhotographPairs)
+    people = [path.relative_to(root).parts[0] for path in everything.photographs]
+    assert people == ["ann"] * 3 + ["bob"] * 2 + ["cy"]
+    pairs = list(zip(everything.a.tolist(), everything.b.tolist(), strict=True))
+    assert set(pairs) == {(i, j) for j in range(6) for i in range(j)}
+    for (i, j), same in zip(pairs, everything.labels.same, strict=True):
+        assert (people[i] == people[j]) is bool(same)
+    assert everything.name == "people"
+
+
+@pytest.mark.parametrize("impostors", [1, 4, 9, 10])
+def test_impostors_of_a_folder_are_drawn_by_seed(tmp_path: Path, impostors: int) -> None:
+    root = folder_of(tmp_path / "people", ann=3, bob=2, cy=1)
+    drawn = [load_pairs(root, impostors=impostors, seed=seed) for seed in (1, 1, 2)]
+    for found in drawn:
+        assert isinstance(found, PhotographPairs)
+        assert found.labels.subjects is not None
+        assert int(found.labels.same.sum()) == 4
+        keys = {(int(i), int(j)) for i, j in zip(found.a, found.b, strict=True)}
+        assert len(keys) == len(found.a) == 4 + impostors
+    assert drawn[0].sha256 == drawn[1].sha256
+    assert impostors > 1 or drawn[0].sha256 != drawn[2].sha256
+
+
+@pytest.mark.parametrize(
+    ("people", "impostors", "error", "message"),
+    [
+        ({}, 5, OneClassError, "one sub-folder per subject"),
+        ({"ann": 2}, 5, OneClassError, "without a second subject"),
+        ({"ann": 1, "bob": 1}, 5, OneClassError, "without a subject with two photographs"),
+        ({"ann": 2, "bob": 1}, 0, UsageError, "at least 1"),
+    ],
+)
+def test_folders_that_give_no_pairs(
+    tmp_path: Path,
+    people: dict[str, int],
+    impostors: int,
+    error: type[FacematchError],
+    message: str,
+) -> None:
+    root = folder_of(tmp_path / "people", **people)
+    root.mkdir(exist_ok=True)
+    with pytest.raises(error, match=message):
+        load_pairs(root, impostors=impostors)
+
+
+def test_more_pairs_than_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders_module, "MOST_PAIRS", 10)
+    root = folder_of(tmp_path / "people", ann=3, bob=2, cy=1)
+    with pytest.raises(UsageError, match=r"--impostors N"):
+        load_pairs(root, impostors=None)
+    assert load_pairs(root, impostors=6)

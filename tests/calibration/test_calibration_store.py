@@ -13,7 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.calibration import Calibration, load_calibration, save_calibration
+from facematch.calibration import (
+    Calibration,
+    IntervalMethod,
+    ScoreKind,
+    load_calibration,
+    save_calibration,
+)
 from facematch.calibration.store import MAX_BYTES
 from facematch.errors import (
     CalibrationError,
@@ -22,7 +28,7 @@ from facematch.errors import (
     FacematchError,
     OutputError,
 )
-from facematch.metrics import ThresholdRule
+from facematch.metrics import IsotonicProbability, MatchProbability, ThresholdRule
 from facematch.types import Metric
 
 any_time = settings(
@@ -84,8 +90,55 @@ def test_file_is_plain_json_with_every_field(calibration: Calibration, saved: Pa
     assert document["metric"] == "cosine"
     assert document["rule"] == "fmr<=0.01"
     assert set(document["fmr_interval"]) == {"low", "high"}
-    assert set(document["match_probability"]) == {"slope", "intercept", "prior"}
+    assert set(document["match_probability"]) == {
+        *("method", "slope", "intercept", "prior", "lowest", "highest"),
+    }
     assert "Größe" in saved.read_text("utf-8")
+
+
+def test_an_isotonic_probability_and_scores_made_elsewhere(
+    calibration: Calibration, tmp_path: Path
+) -> None:
+    changed = replace(
+        calibration,
+        scores=ScoreKind.SIMILARITIES,
+        metric=None,
+        model_name=None,
+        model_fingerprint=None,
+        threshold_interval=None,
+        n_subjects=None,
+        match_probability=IsotonicProbability((0.1, 0.7), (3.5, -2.25), prior=0.01),
+        rule=ThresholdRule.parse("fpir<=0.01@1000"),
+    )
+    save_calibration(changed, tmp_path / "c.json")
+    assert load_calibration(tmp_path / "c.json") == changed
+
+
+def test_version_1_is_read(calibration: Calibration, saved: Path) -> None:
+    document = json.loads(saved.read_text("utf-8"))
+    for name in (
+        *("scores", "interval_method", "threshold_interval", "n_subjects"),
+        *("lost_genuine", "lost_impostor", "seed"),
+    ):
+        del document[name]
+    for name in ("method", "lowest", "highest"):
+        del document["match_probability"][name]
+    saved.write_text(json.dumps({**document, "schema_version": 1}), "utf-8")
+    loaded = load_calibration(saved)
+    assert isinstance(calibration.match_probability, MatchProbability)
+    assert loaded == replace(
+        calibration,
+        interval_method=IntervalMethod.INDEPENDENT,
+        threshold_interval=None,
+        n_subjects=None,
+        lost_genuine=None,
+        lost_impostor=None,
+        seed=0,
+        match_probability=replace(calibration.match_probability, lowest=-30.0, highest=30.0),
+    )
+    assert (loaded.far, loaded.frr) == (None, None)
+    save_calibration(loaded, saved)
+    assert load_calibration(saved) == loaded
 
 
 def test_unknown_keys_and_a_byte_order_mark_are_left_alone(
@@ -111,7 +164,39 @@ def test_every_field_is_required(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("schema_version", 2, "schema_version"),
+        ("schema_version", 0, "schema_version"),
+        ("schema_version", 3, "schema_version"),
+        ("scores", "guesses", "scores"),
+        ("metric", None, "metric"),
+        ("model_name", None, "model_name"),
+        ("interval_method", "none", "interval_method"),
+        ("threshold_interval", {"low": 1}, "threshold_interval.high"),
+        ("threshold_interval", {"low": 1, "high": 0}, "threshold_interval"),
+        ("n_subjects", "many", "n_subjects"),
+        ("lost_genuine", -1, "lost_genuine"),
+        ("lost_impostor", 0.5, "lost_impostor"),
+        ("seed", None, "seed"),
+        ("match_probability", {"method": "oracle", "prior": 0.5}, "match_probability.method"),
+        (
+            "match_probability",
+            {"method": "isotonic", "prior": 0.5, "distances": [0, 1], "ratios": [0, 1]},
+            "match_probability.ratios",
+        ),
+        (
+            "match_probability",
+            {"method": "isotonic", "prior": 0.5, "distances": [0, "x"], "ratios": [1, 0]},
+            "match_probability.distances.1",
+        ),
+        (
+            "match_probability",
+            {"method": "isotonic", "prior": 0.5, "distances": 3, "ratios": [1, 0]},
+            "match_probability.distances",
+        ),
+        (
+            "match_probability",
+            {"slope": 1, "intercept": 0, "prior": 0.5, "lowest": 2, "highest": 1},
+            "match_probability.lowest",
+        ),
         ("schema_version", True, "schema_version"),
         ("metric", "hamming", "metric"),
         ("metric", 3, "metric"),

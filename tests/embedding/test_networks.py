@@ -82,8 +82,8 @@ def test_an_unknown_network_is_named_with_those_there_are() -> None:
         cost_of_architecture("mobilefacenot")
 
 
-def test_stages_can_start_from_a_teacher(seed: int = 3) -> None:
-    torch.manual_seed(seed)
+def test_stages_can_start_from_a_teacher() -> None:
+    torch.manual_seed(3)
     network = CompactNet().eval()
     crops = torch.rand(2, 3, 112, 112)
     with torch.no_grad():

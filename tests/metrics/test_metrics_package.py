@@ -12,11 +12,17 @@ import pytest
 import facematch.metrics
 
 MODULES = (
+    "clustering",
+    "components",
     "decision",
     "distances",
     "identification",
     "intervals",
+    "isotonic",
     "probability",
+    "reliability",
+    "resampling",
+    "rules",
     "thresholds",
     "verification",
 )

@@ -45,7 +45,7 @@ def test_is_the_optimum_of_platts_objective(genuine: list[float], impostor: list
     n, m = len(genuine), len(impostor)
     targets = [(n + 1) / (n + 2)] * n + [1 / (m + 2)] * m
     # In the fit the prior is the mix of the list; at the optimum both gradients vanish.
-    mixed = replace(curve, prior=n / (n + m))
+    mixed = replace(curve, prior=n / (n + m), lowest=-30, highest=30)
     residuals = [mixed.at(d) - t for d, t in zip(genuine + impostor, targets, strict=True)]
     spread = float(np.std(genuine + impostor))
     centred = [(d - float(np.mean(genuine + impostor))) / spread for d in genuine + impostor]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from facematch.choices import Device, FaceChoice
-from facematch.pipeline import Analyzer, open_analyzer
+from facematch.pipeline import Analyzer, TemplateSource, open_analyzer, open_templates
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
@@ -34,3 +34,9 @@ def wild(data_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def analyzer() -> Analyzer:
     """The default model on the CPU with the defaults of enroll, verify and calibrate."""
     return open_analyzer(device=Device.CPU, choice=FaceChoice.CENTER)[0]
+
+
+@pytest.fixture(scope="session")
+def templates() -> TemplateSource:
+    """The same for many photographs; what one test embedded, the next takes from the cache."""
+    return open_templates(device=Device.CPU, choice=FaceChoice.CENTER)[0]

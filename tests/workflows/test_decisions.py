@@ -19,7 +19,7 @@ from facematch.errors import (
 )
 from facematch.gallery import Gallery, GalleryWriter
 from facematch.metrics import Criterion, ThresholdRule
-from facematch.pipeline import Analyzer, Failure
+from facematch.pipeline import Analyzer, Failure, TemplateSource
 from facematch.types import Metric, ModelIdentity
 from facematch.workflows.calibrate import calibrate
 from facematch.workflows.enroll import EnrolmentItem, enroll
@@ -92,6 +92,10 @@ def test_identify_refuses_an_empty_gallery(tmp_path: Path, analyzer: Analyzer) -
         list(identify([probe], analyzer, opened, HALF))
 
 
+def embedded(analyzer: Analyzer) -> TemplateSource:
+    return TemplateSource(analyzer.identity, lambda: analyzer)
+
+
 def write_pairs(folder: Path) -> Path:
     for name, colour in (("r", RED), ("g", GREEN), ("b", BLUE)):
         for number in (1, 2):
@@ -108,14 +112,15 @@ def write_pairs(folder: Path) -> Path:
 
 def test_calibrate_measures_pairs_and_counts_failures(tmp_path: Path, analyzer: Analyzer) -> None:
     pairs = load_pairs(write_pairs(tmp_path))
-    result = calibrate(pairs, analyzer, ZERO_FALSE_MATCHES)
+    result = calibrate(pairs, embedded(analyzer), ZERO_FALSE_MATCHES)
     made = result.calibration
     assert (made.n_genuine, made.n_impostor) == (3, 3)
     assert (made.fmr, made.fnmr, made.auc) == (0.0, 0.0, 1.0)
     assert 0 < made.threshold < 1
     assert made.failures_to_acquire == 1
     assert [Path(f.path).name for f in result.failures] == ["nobody.png"]
-    assert result.pairs_lost == (1, 0)
+    assert (made.lost_genuine, made.lost_impostor) == (1, 0)
+    assert made.frr == 0.25
     assert made.resolved is False
     assert result.choice.impostors_needed == 30
     assert made.model_fingerprint == analyzer.identity.fingerprint
@@ -125,10 +130,10 @@ def test_calibrate_refuses_pairs_that_it_cannot_use(tmp_path: Path, analyzer: An
     path = write_pairs(tmp_path)
     path.write_text(path.read_text() + "r1.png,missing.png,0\n")
     with pytest.raises(PairsFormatError, match=r"line 9: there is no photograph .*missing\.png"):
-        calibrate(load_pairs(path), analyzer, ZERO_FALSE_MATCHES)
+        calibrate(load_pairs(path), embedded(analyzer), ZERO_FALSE_MATCHES)
     path.write_text("a,b,same\nr1.png,r2.png,1\nr1.png,nobody.png,0\n")
     with pytest.raises(OneClassError, match="no impostor pair is left"):
-        calibrate(load_pairs(path), analyzer, ZERO_FALSE_MATCHES)
+        calibrate(load_pairs(path), embedded(analyzer), ZERO_FALSE_MATCHES)
 
 
 def test_the_calibration_is_found_in_the_stated_order(tmp_path: Path, analyzer: Analyzer) -> None:
@@ -136,7 +141,9 @@ def test_the_calibration_is_found_in_the_stated_order(tmp_path: Path, analyzer: 
 
     from facematch.calibration import save_calibration
 
-    made = calibrate(load_pairs(write_pairs(tmp_path)), analyzer, ZERO_FALSE_MATCHES).calibration
+    made = calibrate(
+        load_pairs(write_pairs(tmp_path)), embedded(analyzer), ZERO_FALSE_MATCHES
+    ).calibration
     files = {name: tmp_path / f"{name}.json" for name in ("given", "local", "bundled")}
     for number, path in enumerate(files.values(), start=1):
         save_calibration(replace(made, threshold=number / 10), path)
@@ -173,7 +180,9 @@ def test_the_calibration_is_found_in_the_stated_order(tmp_path: Path, analyzer: 
 def test_the_expected_fpir_grows_with_the_gallery(
     tmp_path: Path, gallery: Path, analyzer: Analyzer
 ) -> None:
-    made = calibrate(load_pairs(write_pairs(tmp_path)), analyzer, ZERO_FALSE_MATCHES).calibration
+    made = calibrate(
+        load_pairs(write_pairs(tmp_path)), embedded(analyzer), ZERO_FALSE_MATCHES
+    ).calibration
     with Gallery.open(gallery) as opened:
         assert expected_fpir(opened, HALF) is None
         decision = DecisionThreshold(0.5, Metric.COSINE, "file", made)

@@ -15,7 +15,7 @@ from facematch.choices import Device
 from facematch.errors import InputError, OneClassError, TrainingDataError, UsageError
 from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
 from facematch.training.data import CropSet, UnreadablePicture, open_crops
-from facematch.training.data.crops import NO_IDENTITY
+from facematch.training.data.crops import BORDER_PX, NO_IDENTITY
 from facematch.training.recipe import Recipe
 from facematch.types import BoolArray, Float32Array, Int64Array, UInt8Array
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from facematch.training.trainer import Validation
 
 Embed = Callable[[UInt8Array], Float32Array]
-"""uint8 (n, 128, 128, 3) crops -> unit-norm float32 (n, d) embeddings by the start."""
+"""uint8 (n, 112, 112, 3) crops -> unit-norm float32 (n, d) embeddings by the start."""
 
 Progress = Callable[[int, int], None]
+
+EMBEDDED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +202,23 @@ def _photograph_pairs(
     first, second = row_of[listed.a], row_of[listed.b]
     kept = (first >= 0) & (second >= 0)
     return np.stack(crops), first[kept], second[kept], listed.labels.same[kept], tuple(lost)
+
+
+def _centres(crops: CropSet, embed: Embed) -> Float32Array:
+    """Unit-norm mean embedding of each label; float32 (identities, d), zero where unused."""
+    embeddings = _embedded(crops, embed)
+    sums = np.zeros((len(crops.identity_names), embeddings.shape[1]), np.float32)
+    known = crops.labels != NO_IDENTITY
+    np.add.at(sums, crops.labels[known], embeddings[known])
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.where(norms > 0, norms, 1), np.float32)
+
+
+def _embedded(crops: CropSet, embed: Embed) -> Float32Array:
+    """Embeddings of all crops as aligned, read block by block."""
+    blocks = []
+    for start in range(0, len(crops), EMBEDDED_AT_ONCE):
+        block = np.asarray(crops.images[start : start + EMBEDDED_AT_ONCE])
+        inner = block[:, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
+        blocks.append(embed(np.ascontiguousarray(inner)))
+    return np.concatenate(blocks)

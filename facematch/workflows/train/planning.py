@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 PLAN = "plan.json"
 # What may differ between two starts of one run without changing its numbers.
 OUTSIDE_THE_NUMBERS = ("minutes", "threads", "tensorboard", "checkpoint_minutes")
-BORDER_PX = 8
 
 Progress = Callable[[int, int], None]
 
@@ -114,10 +114,7 @@ def plan_training(
     cv2.setNumThreads(0)  # its pool fights torch's for the cores
     taught = None if recipe.distill is None else find_model(recipe.distill)
     teacher = None if taught is None else _embedding_by(taught, device)
-    if start is None:
-        looking = _Unasked(recipe)
-    else:
-        looking = _embedding_by(start, device)
+    looking = _unasked(recipe) if start is None else _embedding_by(start, device)
     spec = NETWORKS[recipe.network]
     data = open_training_data(recipe, run_dir / "cache", device, looking, progress)
     torch.manual_seed(recipe.seed)
@@ -232,17 +229,24 @@ def _embedding_by(bundle: ModelBundle, device: Device) -> Teacher:
     return embed
 
 
-class _Unasked:
-    """Stands for the start's embedding in a run without a start.
+def _unasked(recipe: Recipe) -> Teacher:
+    """Stands for the start's embedding in a run without a start, which needs none.
 
     Raises:
-        UsageError: when the recipe needs one.
+        UsageError: the recipe needs one.
     """
+    for name in ("clean", "look_alikes", "exclude_like"):
+        if getattr(recipe, name):
+            raise UsageError(f"{name} looks at faces with the start network; give --init MODEL")
 
-    def __init__(self, recipe: Recipe) -> None:
-        for name in ("clean", "look_alikes", "exclude_like"):
-            if getattr(recipe, name):
-                raise UsageError(f"{name} looks at faces with the start network; give --init MODEL")
-
-    def __call__(self, crops_rgb: UInt8Array) -> Float32Array:
+    def embed(crops_rgb: UInt8Array) -> Float32Array:
         raise AssertionError("nothing asks")
+
+    return embed
+
+
+def processes(device: Device) -> AbstractContextManager[Ranks]:
+    """The processes of this run: those that torchrun started, or this one alone."""
+    from facematch.training.parallel import launched
+
+    return launched(_torch_device(device))

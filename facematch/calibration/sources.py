@@ -1,0 +1,152 @@
+"""Labelled comparisons, before and after they are measured.
+
+A list of pairs of photographs becomes :class:`PhotographPairs`; with the photographs'
+templates these become :class:`LabelledComparisons`. A list of distances is that at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from facematch.calibration.labels import PairLabels
+from facematch.errors import OneClassError
+from facematch.metrics.distances import distance
+from facematch.types import Float32Array, Float64Array, Int64Array, Metric
+
+# Pairs whose templates are gathered at once: 64 MiB of them for 256 numbers a template.
+_PAIRS_PER_BLOCK = 1 << 16
+
+
+class ScoreKind(StrEnum):
+    """Where the distances come from."""
+
+    PHOTOGRAPHS = "photographs"
+    DISTANCES = "distances"
+    SIMILARITIES = "similarities"
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a list holds that its author may not know.
+
+    Attributes:
+        duplicates: pairs that were listed before; they are counted again.
+        self_pairs: pairs of a picture with itself, which were allowed.
+        contradictions: impostor pairs within what genuine pairs say is one subject.
+        contradiction_line: line of the first of those, from 1; 0 if there is none.
+    """
+
+    duplicates: int = 0
+    self_pairs: int = 0
+    contradictions: int = 0
+    contradiction_line: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotographPairs:
+    """Labelled pairs of photographs, of both classes, in the order of their list.
+
+    Attributes:
+        name: of the list or folder, without what cannot be printed.
+        sha256: hexadecimal digest of the list's bytes; for a folder, of the names of its
+            photographs and of the pairs that were drawn.
+        photographs: each once.
+        a: int64 (n,), the first photograph of each pair, an index into ``photographs``.
+        b: int64 (n,), the second.
+        lines: int64 (n,), where in the list the pair stands, from 1; 0 for a folder.
+        labels: of the pairs.
+        remarks: on the list.
+        self_pairs_allowed: whether a picture may be compared with itself.
+    """
+
+    name: str
+    sha256: str
+    photographs: tuple[Path, ...]
+    a: Int64Array
+    b: Int64Array
+    lines: Int64Array
+    labels: PairLabels
+    remarks: Remarks
+    self_pairs_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledComparisons:
+    """Measured comparisons of both classes.
+
+    Attributes:
+        name: of the list or folder that they come from.
+        sha256: see :class:`PhotographPairs`.
+        kind: how the distances were had.
+        distances: float64 (n,), finite; smaller is more alike. For similarities, their
+            negatives.
+        labels: of the comparisons.
+        lost_genuine: genuine pairs that could not be compared, because a photograph gave no
+            template; they are not among the n.
+        lost_impostor: the same of impostor pairs.
+        remarks: on the list.
+    """
+
+    name: str
+    sha256: str
+    kind: ScoreKind
+    distances: Float64Array
+    labels: PairLabels
+    lost_genuine: int = 0
+    lost_impostor: int = 0
+    remarks: Remarks = Remarks()
+
+    @property
+    def genuine(self) -> Float64Array:
+        """Distances between pictures of one subject."""
+        return self.distances[self.labels.same]
+
+    @property
+    def impostor(self) -> Float64Array:
+        """Distances between pictures of two subjects."""
+        return self.distances[~self.labels.same]
+
+
+def compare_photographs(
+    pairs: PhotographPairs, templates: Float32Array, metric: Metric, why_lost: str = ""
+) -> LabelledComparisons:
+    """Measures all pairs whose photographs have templates.
+
+    Args:
+        pairs: what to compare.
+        templates: float32 (p, d), one row a photograph, unit norm; NaN where there is none.
+        metric: which distance.
+        why_lost: a reason for a missing template, for the message.
+
+    Raises:
+        OneClassError: no genuine or no impostor pair is left.
+    """
+    acquired = ~np.isnan(templates[:, 0])
+    compared = acquired[pairs.a] & acquired[pairs.b]
+    same = pairs.labels.same
+    for wanted, kind in ((same, "genuine"), (~same, "impostor")):
+        if not bool((compared & wanted).any()):
+            failed = int((~acquired).sum())
+            raise OneClassError(
+                f"{pairs.name}: after {failed} failures to acquire, no {kind} pair is left"
+                + (f"; first failure: {why_lost}" if why_lost else "")
+            )
+    first, second = pairs.a[compared], pairs.b[compared]
+    distances = np.empty(len(first), np.float64)
+    for start in range(0, len(first), _PAIRS_PER_BLOCK):
+        block = slice(start, start + _PAIRS_PER_BLOCK)
+        distances[block] = distance(templates[first[block]], templates[second[block]], metric)
+    return LabelledComparisons(
+        name=pairs.name,
+        sha256=pairs.sha256,
+        kind=ScoreKind.PHOTOGRAPHS,
+        distances=distances,
+        labels=pairs.labels.subset(compared),
+        lost_genuine=int((~compared & same).sum()),
+        lost_impostor=int((~compared & ~same).sum()),
+        remarks=pairs.remarks,
+    )

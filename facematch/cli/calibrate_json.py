@@ -1,0 +1,127 @@
+"""The JSON of ``facematch calibrate``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facematch.cli import output
+
+if TYPE_CHECKING:
+    from facematch.metrics import HeldOut, Interval, Limits, ProbabilityFit, RateEstimate
+    from facematch.workflows.calibrate import CalibrateResult, GroupTable
+
+
+def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
+    """The whole result; what is not known is null."""
+    made, gallery = result.calibration, result.gallery
+    return output.versioned(
+        {
+            "threshold": made.threshold,
+            "threshold_interval": _pair(made.threshold_interval),
+            "similarity_threshold": -made.threshold if made.scores == "similarities" else None,
+            "scores": made.scores.value,
+            "metric": None if made.metric is None else made.metric.value,
+            "rule": str(made.rule),
+            "target_fmr": made.rule.target_fmr,
+            "fmr": made.fmr,
+            "fmr_interval": _pair(made.fmr_interval),
+            "fnmr": made.fnmr,
+            "fnmr_interval": _pair(made.fnmr_interval),
+            "interval_method": made.interval_method.value,
+            "effective_impostor": result.fitted.fmr.effective,
+            "effective_genuine": result.fitted.fnmr.effective,
+            "far": made.far,
+            "frr": made.frr,
+            "unresolved": not made.resolved,
+            "pairs_needed": {
+                "genuine": result.choice.genuine_needed,
+                "impostor": result.choice.impostors_needed,
+            },
+            "gallery_size": None if gallery is None else gallery.size,
+            "fpir": None if gallery is None else gallery.fpir,
+            "fpir_interval": None if gallery is None else _pair(gallery.interval),
+            "n_genuine": made.n_genuine,
+            "n_impostor": made.n_impostor,
+            "n_subjects": made.n_subjects,
+            "subjects_inferred": result.subjects_inferred,
+            "photographs": result.photographs,
+            "failures_to_acquire": made.failures_to_acquire,
+            "pairs_lost": {"genuine": made.lost_genuine, "impostor": made.lost_impostor},
+            "failed": output.failures_json(result.failures),
+            "remarks": asdict(result.remarks),
+            "auc": made.auc,
+            "eer": made.eer,
+            "accuracy": made.accuracy,
+            "held_out": _held_out(result.fitted.held_out),
+            "probability": _probability(result.fitted.probability),
+            "measures": [asdict(row) for row in result.measures],
+            "groups": [_table(table) for table in result.groups],
+            "pairs": made.pairs_name,
+            "pairs_sha256": made.pairs_sha256,
+            "seed": made.seed,
+            "model": made.model_name,
+            "model_fingerprint": made.model_fingerprint,
+            "facematch_version": made.facematch_version,
+            "calibration": str(out),
+            "plot": str(plot),
+        }
+    )
+
+
+def _pair(interval: Interval | Limits | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _estimate(estimate: RateEstimate | None) -> dict[str, Any] | None:
+    if estimate is None:
+        return None
+    return {
+        "rate": estimate.rate,
+        "interval": _pair(estimate.interval),
+        "errors": estimate.errors,
+        "comparisons": estimate.comparisons,
+    }
+
+
+def _held_out(judged: HeldOut | None) -> dict[str, Any] | None:
+    if judged is None:
+        return None
+    return {
+        "folds": judged.folds,
+        "fmr": _estimate(judged.fmr),
+        "fnmr": _estimate(judged.fnmr),
+        "accuracy": judged.accuracy,
+        "thresholds": _pair(judged.thresholds),
+    }
+
+
+def _probability(fit: ProbabilityFit | None) -> dict[str, Any] | None:
+    if fit is None:
+        return None
+    return {
+        "method": fit.curve.method,
+        "prior": fit.curve.prior,
+        "held_out": fit.held_out,
+        "log_loss_bits": fit.log_loss,
+        "brier": fit.reliability.brier,
+        "ece": fit.reliability.ece,
+        "bins": [asdict(one) for one in fit.reliability.bins],
+    }
+
+
+def _table(table: GroupTable) -> dict[str, Any]:
+    return {
+        "column": table.column,
+        "groups": [
+            {
+                "value": group.value,
+                "fmr": _estimate(group.fmr),
+                "fnmr": _estimate(group.fnmr),
+                "equal_threshold": group.equal_threshold,
+            }
+            for group in table.groups
+        ],
+        "disjoint": [asdict(found) for found in table.disparities],
+    }

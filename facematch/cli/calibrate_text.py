@@ -1,0 +1,200 @@
+"""What ``facematch calibrate`` says to a person, in lines of at most 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facematch.cli import output
+from facematch.cli.foreign import escaped, shortened
+from facematch.cli.text_plot import roc_text, terminal_is_plain
+
+if TYPE_CHECKING:
+    from facematch.metrics import Interval, RateEstimate
+    from facematch.workflows.calibrate import CalibrateResult, GroupTable
+
+SHOWN_DISPARITIES = 10
+
+
+def report(result: CalibrateResult, out: Path, plot: Path) -> str:
+    """The whole report, without the list of failures."""
+    parts = [
+        [*_threshold(result), *_rates(result), *_new_people(result)],
+        list(_warnings(result)),
+        list(_probability(result)),
+        list(_measures(result)),
+        [line for table in result.groups for line in _groups(table)],
+        [_roc(result)],
+        [f"wrote {out} and {plot}"],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _threshold(result: CalibrateResult) -> Iterator[str]:
+    made = result.calibration
+    distance = f"{made.metric} distance" if made.metric else f"{made.scores} made elsewhere"
+    yield f"threshold {made.threshold:.4f} ({distance}, {made.rule})"
+    if made.scores == "similarities":
+        yield f"  accept a similarity of at least {-made.threshold:.4f}"
+    if made.threshold_interval is not None:
+        limits = made.threshold_interval
+        who = "comparisons" if made.n_subjects is None else f"the {made.n_subjects:,} subjects"
+        yield f"  95 % interval {limits.low:.4f} to {limits.high:.4f}, by resampling {who}"
+    target = made.rule.target_fmr
+    if made.rule.gallery_size is not None and target is not None:
+        yield (
+            f"  an FPIR of {output.percent(made.rule.target or 0)} among "
+            f"{made.rule.gallery_size:,} references takes an FMR of {output.percent(target)}"
+        )
+    if result.gallery is not None:
+        gallery = result.gallery
+        yield (
+            f"  searched in {gallery.size:,} references: FPIR {output.percent(gallery.fpir)} "
+            f"({_limits(gallery.interval)})"
+        )
+
+
+def _rates(result: CalibrateResult) -> Iterator[str]:
+    made, fitted = result.calibration, result.fitted
+    yield ""
+    yield f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
+    for name, estimate, kind in (
+        ("FMR", fitted.fmr, "impostor"),
+        ("FNMR", fitted.fnmr, "genuine"),
+    ):
+        yield f"  {name:8}{_row(estimate)}  {kind}"
+    for name, rate, formula in (
+        ("FAR", made.far, "FMR x (1 - FTA)"),
+        ("FRR", made.frr, "FTA + FNMR x (1 - FTA)"),
+    ):
+        if rate is not None and made.scores == "photographs":
+            yield f"  {name:8}{output.percent(rate):>10}   {formula}"
+    yield (
+        f"  accuracy {output.percent(made.accuracy)}, EER {output.percent(made.eer)}, "
+        f"AUC {made.auc:.4f}"
+    )
+    if made.scores == "photographs":
+        lost = (made.lost_genuine or 0, made.lost_impostor or 0)
+        yield (
+            f"  failures to acquire: {made.failures_to_acquire} of {result.photographs:,} "
+            "photographs"
+        )
+        if sum(lost) > 0:
+            yield f"    FTA: {lost[0]:,} genuine, {lost[1]:,} impostor pairs not compared"
+    if not (fitted.fmr.independent and fitted.fnmr.independent):
+        yield (
+            f"  comparisons share people: they tell as much as {fitted.fmr.effective:,.0f} "
+            "independent"
+        )
+        yield f"    impostor and {fitted.fnmr.effective:,.0f} independent genuine comparisons"
+    elif made.n_subjects is None:
+        yield "  no subjects are named: comparisons are taken as independent"
+
+
+def _row(estimate: RateEstimate) -> str:
+    pairs = f"{estimate.errors:,} / {estimate.comparisons:,}"
+    return f"{output.percent(estimate.rate):>10}   {pairs:>21}   {_limits(estimate.interval)}"
+
+
+def _limits(interval: Interval) -> str:
+    return f"{output.percent(interval.low)} to {output.percent(interval.high)}"
+
+
+def _new_people(result: CalibrateResult) -> Iterator[str]:
+    judged = result.fitted.held_out
+    if judged is None:
+        yield "  on new people: not known, there are too few people to hold some back"
+        return
+    yield f"  on new people ({judged.folds} folds, nobody in two of them):"
+    yield f"  {'FMR':8}{_row(judged.fmr)}"
+    yield f"  {'FNMR':8}{_row(judged.fnmr)}"
+
+
+def _warnings(result: CalibrateResult) -> Iterator[str]:
+    made, choice, remarks = result.calibration, result.choice, result.remarks
+    for needed, count, kind in (
+        (choice.impostors_needed, made.n_impostor, "impostor"),
+        (choice.genuine_needed, made.n_genuine, "genuine"),
+    ):
+        if count < needed:
+            yield "UNRESOLVED: to show this target with 95 % confidence takes"
+            yield f"  at least {needed:,} {kind} pairs (3 / target), not {count:,}"
+    if remarks.duplicates:
+        yield f"note: {remarks.duplicates:,} pairs are listed more than once, and counted so"
+    if remarks.self_pairs:
+        yield f"note: {remarks.self_pairs:,} pairs compare a picture with itself"
+    if remarks.contradictions:
+        yield f"WARNING: {remarks.contradictions:,} impostor pairs are of one person by what other"
+        yield f"  pairs say; the first is in line {remarks.contradiction_line}"
+    if result.subjects_inferred:
+        yield "note: subjects follow from the genuine pairs; name them in columns subject_a,"
+        yield "  subject_b if one has photographs that no genuine pair links"
+
+
+def _probability(result: CalibrateResult) -> Iterator[str]:
+    fit = result.fitted.probability
+    if fit is None:
+        yield "no probability: it would not fall with distance"
+        return
+    losses = ", ".join(f"{name} {loss:.4f}" for name, loss in fit.log_loss.items())
+    where = "held out" if fit.held_out else "not held out: too few people"
+    yield f"probability: {fit.curve.method}, prior {output.percent(fit.curve.prior)} ({where})"
+    yield f"  log-loss in bits: {losses}"
+    yield f"  Brier score {fit.reliability.brier:.4f}, ECE {fit.reliability.ece:.4f}"
+    filled = [one for one in fit.reliability.bins if one.comparisons]
+    yield f"  {'stated':>10} {'observed':>10} {'pairs':>12}"
+    for one in filled:
+        yield (
+            f"  {output.percent(one.stated or 0):>10} {output.percent(one.observed or 0):>10} "
+            f"{one.comparisons:>12,}"
+        )
+
+
+def _measures(result: CalibrateResult) -> Iterator[str]:
+    if not result.measures:
+        return
+    yield "every distance on the same pairs, by the same rule:"
+    yield (f"  {'':18}{'threshold':>10}{'FMR':>10}{'FNMR':>9}{'accuracy':>10}{'EER':>9}{'AUC':>8}")
+    for row in result.measures:
+        yield (
+            f"  {row.metric:18}{row.threshold:>10.4f}{output.percent(row.fmr):>10}"
+            f"{output.percent(row.fnmr):>9}{output.percent(row.accuracy):>10}"
+            f"{output.percent(row.eer):>9}{row.auc:>8.4f}"
+        )
+
+
+def _groups(table: GroupTable) -> Iterator[str]:
+    column = shortened(escaped(table.column), 14)
+    yield f"{column:16}{'FMR':>9}  {'95 % interval':20}{'FNMR':>7}  95 % interval"
+    for group in table.groups:
+        cells = "".join(
+            f"{'' if estimate is None else output.percent(estimate.rate):>{width}}  "
+            f"{'' if estimate is None else _limits(estimate.interval):20}"
+            for estimate, width in ((group.fmr, 9), (group.fnmr, 7))
+        )
+        yield f"  {shortened(escaped(group.value), 13):14}{cells}".rstrip()
+    for found in table.disparities[:SHOWN_DISPARITIES]:
+        yield (
+            f"WARNING: {found.rate} is higher for {shortened(escaped(found.worse), 16)} than for "
+            f"{shortened(escaped(found.better), 16)}:"
+        )
+        yield "  the intervals do not overlap"
+    if len(table.disparities) > SHOWN_DISPARITIES:
+        yield f"  … and {len(table.disparities) - SHOWN_DISPARITIES} more (--json lists all)"
+    equal = [g for g in table.groups if g.equal_threshold is not None]
+    if equal:
+        yield "for information only, thresholds that would give all the same rate:"
+        for group in equal:
+            yield f"  {shortened(escaped(group.value), 13):14}{group.equal_threshold:>9.4f}"
+
+
+def _roc(result: CalibrateResult) -> str:
+    curve, made = result.curve, result.calibration
+    return roc_text(
+        curve.fmr,
+        1 - curve.fnmr,
+        n_impostor=curve.n_impostor,
+        mark=(made.fmr, 1 - made.fnmr),
+        plain=terminal_is_plain(),
+    )

@@ -1,0 +1,139 @@
+"""What a rule gives on people it was not chosen on: cross-validation over subjects.
+
+A threshold is chosen on the comparisons among the people outside a fold and judged on those
+among the people within it; comparisons across the border are in neither. Where people are
+compared with few others, whole groups of people that hang together go into one fold, so that
+few comparisons are lost that way.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from facematch.metrics.clustering import RateEstimate, estimate_rate
+from facematch.metrics.components import connected_components
+from facematch.metrics.decision import accepts
+from facematch.metrics.intervals import Limits
+from facematch.metrics.resampling import Units
+from facematch.metrics.rules import ThresholdRule
+from facematch.metrics.thresholds import threshold_for
+from facematch.metrics.verification import verification_curve
+from facematch.types import BoolArray, Float64Array, Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folds:
+    """Which fold the people of n comparisons are in.
+
+    Attributes:
+        count: folds, at least 2.
+        a: int64 (n,), fold of the first subject, in [0, count).
+        b: int64 (n,), fold of the second.
+    """
+
+    count: int
+    a: Int64Array
+    b: Int64Array
+
+    def split(self) -> Iterator[tuple[BoolArray, BoolArray]]:
+        """For each fold the comparisons to choose on and those to judge on, bool (n,) each."""
+        for fold in range(self.count):
+            in_a, in_b = self.a == fold, self.b == fold
+            yield ~in_a & ~in_b, in_a & in_b
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What a rule gave on people it was not chosen on.
+
+    Attributes:
+        folds: how many.
+        fmr: over the judged comparisons of all folds.
+        fnmr: the same.
+        accuracy: share of them decided rightly.
+        thresholds: the lowest and the highest that was chosen.
+    """
+
+    folds: int
+    fmr: RateEstimate
+    fnmr: RateEstimate
+    accuracy: float
+    thresholds: Limits
+
+
+def subject_folds(units: Units, folds: int, generator: np.random.Generator) -> Folds | None:
+    """Puts every subject into one of the folds.
+
+    Args:
+        units: who is compared.
+        folds: how many; fewer if there are fewer subjects.
+        generator: for the shuffle.
+
+    Returns:
+        None if there are fewer than two subjects.
+    """
+    appearances = units.appearances()
+    present = np.flatnonzero(appearances > 0)
+    count = min(folds, len(present))
+    if count < 2:
+        return None
+    parts = connected_components(units.count, units.a, units.b)
+    load = np.bincount(parts, appearances, units.count)
+    # A part that outweighs half a fold is taken apart: its comparisons are lost in part.
+    heavy = load > load.sum() / (2 * count)
+    block = np.where(heavy[parts], np.arange(units.count), parts)
+    weight = np.bincount(block, appearances, units.count)
+    order = generator.permutation(np.flatnonzero(weight > 0))
+    order = order[np.argsort(-weight[order], kind="stable")]
+    fold_of_block = np.zeros(units.count, np.int64)
+    lightest = [(0.0, fold) for fold in range(count)]
+    for item in order:
+        filled, fold = lightest[0]
+        fold_of_block[item] = fold
+        heapq.heapreplace(lightest, (filled + float(weight[item]), fold))
+    fold_of_subject = fold_of_block[block]
+    return Folds(count, fold_of_subject[units.a], fold_of_subject[units.b])
+
+
+def held_out(
+    distances: Float64Array, same: BoolArray, units: Units, folds: Folds, rule: ThresholdRule
+) -> HeldOut | None:
+    """Chooses and judges in turn.
+
+    Args:
+        distances: float64 (n,), finite.
+        same: bool (n,).
+        units: who is compared, for the intervals.
+        folds: of the people.
+        rule: what each threshold is chosen for.
+
+    Returns:
+        None if a fold leaves no genuine or no impostor comparison to choose on, or if there
+        are none to judge on.
+    """
+    judged = np.zeros(len(same), np.bool_)
+    accepted = np.zeros(len(same), np.bool_)
+    thresholds = []
+    for choose, judge in folds.split():
+        genuine, impostor = distances[choose & same], distances[choose & ~same]
+        if len(genuine) == 0 or len(impostor) == 0:
+            return None
+        threshold = threshold_for(verification_curve(genuine, impostor), rule)
+        thresholds.append(threshold)
+        judged |= judge
+        accepted[judge] = accepts(distances[judge], threshold)
+    if not bool((judged & same).any()) or not bool((judged & ~same).any()):
+        return None
+    wrong = accepted != same
+    genuine_judged, impostor_judged = judged & same, judged & ~same
+    return HeldOut(
+        folds=folds.count,
+        fmr=estimate_rate(wrong[impostor_judged], units.subset(impostor_judged)),
+        fnmr=estimate_rate(wrong[genuine_judged], units.subset(genuine_judged)),
+        accuracy=float((~wrong[judged]).mean()),
+        thresholds=Limits(min(thresholds), max(thresholds)),
+    )

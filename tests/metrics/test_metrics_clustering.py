@@ -1,0 +1,183 @@
+"""Intervals of rates whose comparisons share people: formula, edges, and coverage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facematch.metrics import Units, clopper_pearson, draws, estimate_fmr, estimate_fnmr
+from facematch.metrics.clustering import design_effect
+from facematch.types import BoolArray
+
+
+def pairs_of(people: int) -> Units:
+    a, b = np.triu_indices(people, 1)
+    return Units(people, a.astype(np.int64), b.astype(np.int64))
+
+
+def normal_cdf(x: float) -> float:
+    return 0.5 * math.erfc(-x / math.sqrt(2))
+
+
+@given(st.integers(2, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, 2**21 - 1))))
+def test_design_effect_is_the_sum_over_comparisons_that_share_a_person(
+    case: tuple[int, int],
+) -> None:
+    people, bits = case
+    units = pairs_of(people)
+    n = len(units.a)
+    wrong = np.array([bool(bits >> i & 1) for i in range(n)])
+    if wrong.all() or not wrong.any():
+        assert design_effect(wrong, units) == 1
+        return
+    deviation = wrong - wrong.mean()
+    total = 0.0
+    for i in range(n):
+        for j in range(n):
+            if {units.a[i], units.b[i]} & {units.a[j], units.b[j]}:
+                total += deviation[i] * deviation[j]
+    expected = max(1.0, total / float(np.square(deviation).sum()))
+    assert design_effect(wrong, units) == pytest.approx(expected)
+
+
+def test_the_formula_is_the_bootstrap_less_its_excess() -> None:
+    generator = np.random.default_rng(2)
+    units = pairs_of(40)
+    n = len(units.a)
+    habit = generator.normal(0, 1, 40)
+    wrong = habit[units.a] + habit[units.b] + generator.normal(0, 1, n) < -1.5
+    rate = float(wrong.mean())
+    resampled = np.array(
+        [(w @ wrong) / w.sum() for w in draws(units, 4000, np.random.default_rng(3))]
+    )
+    excess = 2 * rate * (1 - rate) / n
+    expected = design_effect(wrong, units) * rate * (1 - rate) / n
+    assert resampled.var() - excess == pytest.approx(expected, rel=0.15)
+
+
+def test_one_subject_twice_the_comparisons_half_the_news() -> None:
+    # Each comparison is there twice: exactly as much is known as from half of them.
+    people = np.repeat(np.arange(500), 2)
+    units = Units(500, people, people)
+    genuine = np.repeat(np.linspace(0, 1, 500), 2)
+    found = estimate_fnmr(genuine, units, 0.8)
+    assert (found.errors, found.comparisons, found.independent) == (200, 1000, False)
+    assert found.effective == pytest.approx(500, rel=0.01)
+    half = clopper_pearson(100, 500)
+    assert found.interval.low == pytest.approx(half.low, abs=1e-3)
+    assert found.interval.high == pytest.approx(half.high, abs=1e-3)
+
+
+@given(st.lists(st.floats(0, 2), min_size=1, max_size=40), st.floats(-0.1, 2.1))
+def test_independent_comparisons_get_clopper_and_pearson(
+    distances: list[float], threshold: float
+) -> None:
+    n = len(distances)
+    apart = Units(2 * n, np.arange(n), np.arange(n) + n)
+    found = estimate_fmr(np.array(distances), apart, threshold)
+    errors = sum(d <= threshold for d in distances)
+    assert found.interval == clopper_pearson(errors, n)
+    assert found.independent
+    assert found.effective == n
+    missed = estimate_fnmr(np.array(distances), Units.independent(n), threshold)
+    assert missed.errors == n - errors
+    assert missed.interval == clopper_pearson(n - errors, n)
+
+
+@given(
+    st.integers(2, 12).flatmap(
+        lambda n: st.lists(
+            st.floats(0, 1), min_size=n * (n - 1) // 2, max_size=n * (n - 1) // 2
+        ).map(lambda d: (n, d))
+    ),
+    st.floats(-0.1, 1.1),
+)
+def test_the_interval_holds_the_rate_and_is_never_narrower(
+    case: tuple[int, list[float]], threshold: float
+) -> None:
+    people, distances = case
+    found = estimate_fmr(np.array(distances), pairs_of(people), threshold)
+    assert found.interval.low <= found.rate <= found.interval.high
+    plain = clopper_pearson(found.errors, found.comparisons)
+    assert found.interval.low <= plain.low + 1e-9
+    assert found.interval.high >= plain.high - 1e-9
+
+
+def covered(habit: float, z: float, seed: int, runs: int = 400) -> tuple[float, float]:
+    """Shares of simulations whose interval holds the true FMR: shared people, independent.
+
+    Forty people, all pairs; the distance is the habits of both plus what is peculiar to the
+    pair, of variance 1 in all; accepted below ``z``.
+    """
+    generator = np.random.default_rng(seed)
+    units = pairs_of(40)
+    truth = normal_cdf(z)
+    shared = naive = 0
+    for _ in range(runs):
+        habits = generator.normal(0, math.sqrt(habit / 2), 40)
+        rest = generator.normal(0, math.sqrt(1 - habit), len(units.a))
+        found = estimate_fmr(habits[units.a] + habits[units.b] + rest, units, z)
+        plain = clopper_pearson(found.errors, found.comparisons)
+        shared += found.interval.low <= truth <= found.interval.high
+        naive += plain.low <= truth <= plain.high
+    return shared / runs, naive / runs
+
+
+@pytest.mark.parametrize(
+    ("habit", "z", "most_naive"),
+    [
+        pytest.param(0.0, -2.0, 1.0, id="people do not matter"),
+        pytest.param(0.3, -2.0, 0.85, id="some people are easily confused, FMR 2.3 %"),
+        pytest.param(0.3, -3.0, 1.0, id="the same, FMR 0.13 %: one error expected"),
+        pytest.param(0.6, -1.5, 0.6, id="people matter most, FMR 6.7 %"),
+    ],
+)
+def test_coverage_of_the_fmr_interval(habit: float, z: float, most_naive: float) -> None:
+    shared, naive = covered(habit, z, seed=11)
+    print(f"habit {habit}, z {z}: covered {shared:.3f}, taken as independent {naive:.3f}")
+    assert shared >= 0.92
+    assert naive <= most_naive
+
+
+def test_coverage_of_the_fnmr_interval() -> None:
+    generator = np.random.default_rng(5)
+    people = np.repeat(np.arange(50), 10)
+    units = Units(50, people, people)
+    truth, runs, shared, naive = 1 - normal_cdf(1.5), 400, 0, 0
+    for _ in range(runs):
+        genuine = generator.normal(0, math.sqrt(0.5), 50)[people]
+        genuine = genuine + generator.normal(0, math.sqrt(0.5), 500)
+        found = estimate_fnmr(genuine, units, 1.5)
+        plain = clopper_pearson(found.errors, 500)
+        shared += found.interval.low <= truth <= found.interval.high
+        naive += plain.low <= truth <= plain.high
+    print(f"covered {shared / runs:.3f}, taken as independent {naive / runs:.3f}")
+    assert shared / runs >= 0.92
+    assert naive / runs < 0.9
+
+
+def test_no_error_is_judged_by_a_looser_threshold() -> None:
+    generator = np.random.default_rng(1)
+    units = pairs_of(30)
+    habits = generator.normal(0, 1, 30)
+    distances = 10 + habits[units.a] + habits[units.b]
+    found = estimate_fmr(distances, units, 0.0)
+    assert found.errors == 0
+    assert found.interval.low == 0
+    assert found.interval.high > 2 * clopper_pearson(0, len(distances)).high
+
+
+def flags(*values: int) -> BoolArray:
+    return np.array(values, np.bool_)
+
+
+def test_two_people_know_next_to_nothing() -> None:
+    units = Units(2, np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 1]))
+    assert design_effect(flags(1, 1, 1, 0, 0, 0), units) == pytest.approx(3)
+    found = estimate_fnmr(np.array([0.9, 0.9, 0.9, 0.1, 0.1, 0.1]), units, 0.5)
+    assert found.interval.low < 0.01
+    assert found.interval.high > 0.99

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from fakes import BLUE, GREEN, ORANGE, RED, photograph
 from typer.testing import CliRunner
 
 from facematch.cli import app
+from facematch.cli.output import percent
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -219,6 +221,24 @@ def test_remarks_are_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (0, "0 %"),
+        (1e-6, "0.0001 %"),
+        (0.12345, "12.3 %"),
+        (0.99, "99 %"),
+        (0.9951, "99.5 %"),
+        (0.99951, "99.95 %"),
+        (0.9999996, "99.99996 %"),
+        (math.nextafter(1, 0), "99.99999999999999 %"),
+        (1, "100 %"),
+    ],
+)
+def test_only_all_is_called_100_per_cent(rate: float, text: str) -> None:
+    assert percent(rate) == text
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--target-fpir", 0.1], ["--gallery-size"]),
@@ -244,3 +264,27 @@ def test_the_report_fits_80_columns(scores: Path) -> None:
         assert "UNRESOLVED" in text
         assert "on new people (5 folds" in text
         assert "true accept rate" in text
+
+
+def test_the_prior_of_a_probability_can_be_changed(tmp_path: Path) -> None:
+    for name, colour in (("Ann", RED), ("Bob", GREEN), ("Cy", BLUE)):
+        for number in (1, 2):
+            photograph(
+                tmp_path / "people" / name / f"{number}.png", [colour], sizes=[50 + 9 * number]
+            )
+    calibrated(tmp_path / "people", "--prior", 0.25, "-q")
+    pair = [str(tmp_path / "people" / "Ann" / f"{n}.png") for n in (1, 2)]
+
+    def verified(*arguments: str) -> tuple[float, float]:
+        result = CliRunner().invoke(app, ["verify", *pair, "--json", *arguments])
+        found = json.loads(result.stdout)
+        return found["prior"], found["probability"]
+
+    prior, stated = verified()
+    assert prior == 0.25
+    even, at_even = verified("--prior", "0.5")
+    assert even == 0.5
+    assert at_even / (1 - at_even) == pytest.approx(3 * stated / (1 - stated))
+    text = CliRunner().invoke(app, ["verify", *pair, "--prior", "0.01"]).stdout
+    assert "if 1 % of such pairs are" in text
+    assert CliRunner().invoke(app, ["verify", *pair, "--prior", "1"]).exit_code == 2

@@ -7,6 +7,7 @@ within a version. ``docs`` of the forms: README, "JSON".
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -122,5 +123,7 @@ def print_failures(failed: Sequence[Failure], what: str) -> None:
 
 
 def percent(rate: float) -> str:
-    """A rate as per cent with as many digits as it needs."""
+    """A rate as per cent with as many digits as it needs; 100 % is said of 1 alone."""
+    if 0.99 < rate < 1:
+        return f"{100 * rate:.{-math.floor(math.log10(100 * (1 - rate)))}f} %"
     return f"{100 * rate:.3g} %"

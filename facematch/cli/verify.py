@@ -23,6 +23,14 @@ def verify(
     calibration: options.Calibration = None,
     threshold: options.Threshold = None,
     metric: options.MetricOption = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            "--prior",
+            help="P(same person) before comparing, for the probability "
+            "[default: the calibration's].",
+        ),
+    ] = None,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
@@ -43,7 +51,7 @@ def verify(
         metric=metric,
     )
     options.note(f"device: {engine.device}", quiet)
-    result = workflow.verify(a, b, analyzer, decision)
+    result = workflow.verify(a, b, analyzer, decision, prior)
     if json:
         output.print_json(_json(result))
     else:
@@ -60,6 +68,7 @@ def _json(result: VerifyResult) -> dict[str, Any]:
             "match": result.match,
             "margin": result.margin,
             "probability": result.probability,
+            "prior": result.prior,
             "comparisons": result.comparisons,
             "model": result.model_name,
             "model_fingerprint": result.model_fingerprint,
@@ -78,16 +87,10 @@ def _print(result: VerifyResult) -> None:
     side = "within" if result.match else "beyond"
     print(f"  distance {result.distance:.4f}, {side} the threshold by {abs(result.margin):.4f}")
     print(f"  {output.describe_decision(result.decision)}")
-    if result.probability is not None:
-        calibration = result.decision.calibration
-        prior = (
-            0.5
-            if calibration is None or calibration.match_probability is None
-            else (calibration.match_probability.prior)
-        )
+    if result.probability is not None and result.prior is not None:
         print(
             f"  probability of one person {output.percent(result.probability)}, "
-            f"if {output.percent(prior)} of such pairs are"
+            f"if {output.percent(result.prior)} of such pairs are"
         )
     if result.comparisons > 1:
         print(f"  the closest of {result.comparisons} pairs of faces")

@@ -168,7 +168,7 @@ class TemplateCache:
         with contextlib.closing(sqlite3.connect(self._path, timeout=_WAIT_S)) as database:
             database.execute(
                 "CREATE TABLE IF NOT EXISTS photographs"
-                " (sha256 BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID"
+                " (sha256 BLOB PRIMARY KEY, content BLOB NOT NULL)"
             )
             return work(database)
 

@@ -78,20 +78,24 @@ class CrossBatchMemory(nn.Module):
         Args:
             embeddings: (n, d), of any precision.
             labels: int64 (n,); crops with a negative label (no identity) are passed over.
-            teacher: (n, e); needed if the memory was made for a teacher.
+            teacher: (n, e); needed if and only if the memory was made for a teacher.
 
         Raises:
-            ValueError: the teacher is missing.
+            ValueError: the teacher is missing, or of another size.
         """
-        if teacher is None and self.teacher.shape[1] > 0:
-            raise ValueError("the memory keeps the teacher's embeddings, and got none")
+        wanted, width = self.teacher.shape[1], 0 if teacher is None else teacher.shape[1]
+        if width != wanted:
+            raise ValueError(
+                f"the memory was made for teacher_size {wanted}, the teacher's embeddings "
+                f"have {width}"
+            )
         seen, written = self.state.tolist()
         if seen >= self.warmup_steps:
             rows = torch.nonzero(labels >= 0)[:, 0][-self.size :]
             place = torch.arange(written, written + len(rows), device=rows.device) % self.size
             self.embeddings[place] = embeddings.detach()[rows].to(self.embeddings)
             self.labels[place] = labels[rows]
-            if teacher is not None and self.teacher.shape[1] > 0:
+            if teacher is not None:
                 self.teacher[place] = teacher.detach()[rows].to(self.teacher)
             written += len(rows)
         self.state.copy_(torch.tensor([seen + 1, written]))

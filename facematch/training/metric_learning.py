@@ -91,13 +91,15 @@ class MetricLearning(nn.Module):
         super().__init__()
         self.options = options
         self.criterion = _criterion(options, embedding_size, identities)
-        self.memory = (
-            CrossBatchMemory(
-                options.memory_size, embedding_size, teacher_size, options.memory_warmup_steps
+        self.memory = None
+        if options.memory_size > 0:
+            taught = LOSSES[options.loss].teacher is not TeacherUse.UNUSED
+            self.memory = CrossBatchMemory(
+                options.memory_size,
+                embedding_size,
+                teacher_size if taught else 0,
+                options.memory_warmup_steps,
             )
-            if options.memory_size > 0
-            else None
-        )
 
     @property
     def collapsed_loss(self) -> float | None:
@@ -123,7 +125,7 @@ class MetricLearning(nn.Module):
         generator: torch.Generator,
         teacher: Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, float]]:
-        """Returns the scalar loss and figures for the log; then remembers the batch.
+        """Returns the scalar loss and figures for the log, and remembers the batch.
 
         Figures: ``mined`` (tuples, or crops that were classified), ``active`` (share of them
         that fall short of a margin, or were classified wrongly), ``genuine_distance`` and
@@ -138,7 +140,8 @@ class MetricLearning(nn.Module):
             teacher: (n, e) embeddings of the same crops by a better network.
 
         Raises:
-            ValueError: the loss needs a teacher and got none, or the other way round.
+            ValueError: the loss needs a teacher and got none, or the other way round; or the
+                teacher is not of the size that the memory was made for.
         """
         use = LOSSES[self.options.loss].teacher
         if (teacher is None and use is TeacherUse.NEEDED) or (
@@ -153,14 +156,14 @@ class MetricLearning(nn.Module):
             outcome, mined = self.criterion.evaluate(embeddings, labels), int((labels >= 0).sum())
         else:
             outcome, mined = self._mined(self.criterion, rows, pool, generator, margins)
-        if self.memory is not None:
-            self.memory.remember(embeddings, labels, teacher)
         return outcome.loss, {"mined": float(mined), **_figures(outcome, statistics, margins)}
 
     def _with_memory(self, embeddings: Tensor, labels: Tensor, teacher: Tensor | None) -> _Rows:
+        """The batch with what is remembered of earlier ones; the batch is for the next."""
         if self.memory is None:
             return _Rows(embeddings, labels, teacher)
         past = self.memory.recall()
+        self.memory.remember(embeddings, labels, teacher)
         return _Rows(
             torch.cat([embeddings.float(), past.embeddings]),
             torch.cat([labels, past.labels]),

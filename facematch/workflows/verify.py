@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from facematch.calibration.choice import DecisionThreshold
+from facematch.errors import UsageError
 from facematch.metrics.decision import accepts
 from facematch.metrics.distances import pairwise
 from facematch.pipeline import AnalyzedFace, AnalyzedPhotograph, Analyzer
@@ -31,6 +32,7 @@ class VerifyResult:
         match: whether the distance is within the threshold.
         margin: ``threshold - distance``; positive on a match.
         probability: P(same person) if the calibration has one.
+        prior: P(same person) before comparing, which that starts from.
         comparisons: pairs of faces compared; over 1 only if all faces were asked for, and
             then the closest pair is reported.
         model_name: of the templates.
@@ -44,6 +46,7 @@ class VerifyResult:
     match: bool
     margin: float
     probability: float | None
+    prior: float | None
     comparisons: int
     model_name: str
     model_fingerprint: str
@@ -51,12 +54,28 @@ class VerifyResult:
     b: VerifiedSide
 
 
-def verify(a: Path, b: Path, analyzer: Analyzer, decision: DecisionThreshold) -> VerifyResult:
+def verify(
+    a: Path,
+    b: Path,
+    analyzer: Analyzer,
+    decision: DecisionThreshold,
+    prior: float | None = None,
+) -> VerifyResult:
     """Compares two photographs.
+
+    Args:
+        a: first photograph.
+        b: second photograph.
+        analyzer: finds and embeds the faces.
+        decision: the threshold.
+        prior: P(same person) before comparing, in (0, 1); that of the calibration if None.
 
     Raises:
         InputError: a photograph cannot be read or has no usable face.
+        UsageError: the prior is out of range.
     """
+    if prior is not None and not 0 < prior < 1:
+        raise UsageError(f"--prior must lie between 0 and 1, got {prior}")
     photographs = analyzer.analyze(a), analyzer.analyze(b)
     faces = [*photographs[0].faces, *photographs[1].faces]
     templates = analyzer.embed(faces)
@@ -65,12 +84,16 @@ def verify(a: Path, b: Path, analyzer: Analyzer, decision: DecisionThreshold) ->
     row, column = np.unravel_index(int(np.argmin(distances)), distances.shape)
     distance = float(distances[row, column])
     calibration = decision.calibration
+    curve = None if calibration is None else calibration.match_probability
+    if curve is not None and prior is not None:
+        curve = replace(curve, prior=prior)
     return VerifyResult(
         distance=distance,
         decision=decision,
         match=accepts(distance, decision.threshold),
         margin=decision.threshold - distance,
-        probability=None if calibration is None else calibration.probability(distance),
+        probability=None if curve is None else curve.at(distance),
+        prior=None if curve is None else curve.prior,
         comparisons=int(distances.size),
         model_name=analyzer.identity.name,
         model_fingerprint=analyzer.identity.fingerprint,

@@ -10,38 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from tuple_oracles import embeddings_of, rows_of, squared_distance, unit
 
+from facematch.training.choices import Mining
 from facematch.training.losses import DistillationLoss, QuadrupletLoss
 from facematch.training.losses.distillation import teacher_similarity
-from facematch.training.mining import Quadruplets, batch_hard
+from facematch.training.mining import Quadruplets, batch_hard, mine_quadruplets, pool_of
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
-
-
-def embeddings_of(seed: int, count: int, size: int = 5) -> Tensor:
-    """float32, of norms between 0.1 and 10: losses must normalise."""
-    rng = np.random.default_rng(seed)
-    vectors = rng.normal(size=(count, size)) * rng.uniform(0.1, 10, (count, 1))
-    return torch.from_numpy(vectors.astype(np.float32))
-
-
-def unit(vectors: Tensor) -> list[list[float]]:
-    rows = vectors.double().tolist()
-    return [[x / sum(y * y for y in row) ** 0.5 for x in row] for row in rows]
-
-
-def squared_distance(a: list[float], b: list[float]) -> float:
-    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
 
 
 def quadruplets(*rows: tuple[int, int, int, int]) -> Quadruplets:
     columns = torch.tensor(rows, dtype=torch.int64).reshape(-1, 4).unbind(1)
     return Quadruplets(*columns)
-
-
-def rows_of(found: Quadruplets) -> list[tuple[int, int, int, int]]:
-    columns = (found.anchor, found.positive, found.negative1, found.negative2)
-    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def slow_quadruplet_loss(
@@ -196,71 +177,14 @@ def test_a_student_that_is_its_teacher_has_no_loss() -> None:
     assert teacher_similarity(-targets, targets).item() == pytest.approx(-1)
 
 
-def slow_batch_hard(embeddings: Tensor, labels: list[int]) -> list[tuple[int, int, int, int]]:
-    points = unit(embeddings)
-    everyone = range(len(labels))
-    rows = []
-    for a in everyone:
-        positives = [i for i in everyone if labels[i] == labels[a] and i != a]
-        others = [i for i in everyone if labels[i] != labels[a]]
-        if not positives or not others:
-            continue
-        n1 = min(others, key=lambda i: squared_distance(points[a], points[i]))
-        thirds = [i for i in others if labels[i] != labels[n1]]
-        if not thirds:
-            continue
-        p = max(positives, key=lambda i: squared_distance(points[a], points[i]))
-        n2 = min(thirds, key=lambda i: squared_distance(points[n1], points[i]))
-        rows.append((a, p, n1, n2))
-    return rows
+def test_batch_hard_is_the_mining_of_that_name() -> None:
+    embeddings, labels = embeddings_of(0, 9), torch.arange(9) % 3
+    wanted = mine_quadruplets(Mining.BATCH_HARD, pool_of(embeddings, labels), torch.Generator())
+    assert rows_of(batch_hard(embeddings, labels)) == rows_of(wanted)
+    assert len(rows_of(wanted)) == 9
 
 
-@settings(deadline=None)
-@given(st.integers(0, 10_000), st.lists(st.integers(0, 4), min_size=1, max_size=14))
-def test_mining_finds_the_hardest(seed: int, labels: list[int]) -> None:
-    embeddings = embeddings_of(seed, len(labels))
-    found = batch_hard(embeddings, torch.tensor(labels))
-    assert rows_of(found) == slow_batch_hard(embeddings, labels)
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        pytest.param([0], id="one crop"),
-        pytest.param([0, 0, 0], id="one identity"),
-        pytest.param([0, 0, 1, 1], id="two identities"),
-        pytest.param([0, 1, 2, 3], id="no positives"),
-    ],
-)
-def test_batches_without_a_quadruplet(labels: list[int]) -> None:
-    embeddings = embeddings_of(0, len(labels)).requires_grad_()
-    found = batch_hard(embeddings, torch.tensor(labels))
-    assert rows_of(found) == []
-    loss = QuadrupletLoss()(embeddings, found)
-    loss.backward()
-    assert loss.item() == 0
-    assert embeddings.grad is not None
-
-
-def test_identical_crops_can_still_be_mined() -> None:
-    """A collapsed network maps all to one point; the miner must not come back empty."""
+def test_a_collapsed_network_costs_the_sum_of_margins() -> None:
     embeddings = torch.ones(6, 4)
     found = batch_hard(embeddings, torch.tensor([0, 0, 1, 1, 2, 2]))
-    rows = rows_of(found)
-    assert [a for a, *_ in rows] == list(range(6))
-    labels = [0, 0, 1, 1, 2, 2]
-    for a, p, n1, n2 in rows:
-        assert labels[a] == labels[p]
-        assert a != p
-        assert len({labels[a], labels[n1], labels[n2]}) == 3
     assert QuadrupletLoss(0.4, 0.2)(embeddings, found).item() == pytest.approx(0.6)
-
-
-def test_mining_is_not_part_of_the_graph() -> None:
-    embeddings = embeddings_of(0, 9).requires_grad_()
-    found = batch_hard(embeddings, torch.arange(9) % 3)
-    assert len(found.anchor) == 9
-    assert all(
-        not column.requires_grad and column.dtype == torch.int64
-        for column in (found.anchor, found.positive, found.negative1, found.negative2)
-    )

@@ -11,15 +11,20 @@ from torch import Tensor
 
 
 def uniform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """float64 (count,) in [0, 1)."""
-    drawn = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
-    return drawn.to(device)
+    """float32 (count,) in [0, 1]."""
+    return _uniform(count, generator).float().to(device)
 
 
 def below(limits: Tensor, generator: torch.Generator) -> Tensor:
     """One whole number in [0, limit) for each limit; int64 (m,), 0 where the limit is 0."""
-    drawn = (uniform(len(limits), generator, limits.device) * limits).long()
-    return torch.minimum(drawn, (limits - 1).clamp(min=0))  # the product may round up
+    # Where the generator is there is double precision, which large limits need.
+    there = limits.to(generator.device)
+    drawn = (_uniform(len(limits), generator) * there).long()
+    return torch.minimum(drawn, (there - 1).clamp(min=0)).to(limits.device)  # may round up
+
+
+def _uniform(count: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
 
 
 def ranks(total: int, maximum: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -101,15 +101,15 @@ def pair_statistics(pool: Pool, distance: TrainingDistance) -> PairStatistics:
         distances = distances.sqrt()
     elif distance is TrainingDistance.COSINE:
         distances = distances / 2
-    # Sums over masks, in double precision, are cheaper than picking what they mark.
+    # Sums over masks are cheaper than picking what they mark.
     different = ~torch.eye(count, dtype=torch.bool, device=pool.device)
     mean = _mean(distances, different)
     return PairStatistics(
-        genuine=_mean(distances, pool.genuine[:, :count]).float(),
-        impostor=_mean(distances, pool.impostor[:, :count]).float(),
-        variance=_mean((distances - mean).square(), different).float(),
+        genuine=_mean(distances, pool.genuine[:, :count]),
+        impostor=_mean(distances, pool.impostor[:, :count]),
+        variance=_mean((distances - mean).square(), different),
     )
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return values.masked_fill(~mask, 0).sum(dtype=torch.float64) / mask.sum()
+    return values.masked_fill(~mask, 0).sum() / mask.sum()

@@ -90,14 +90,15 @@ def weighted(
     the program leaves negatives out, here they have the weight at 1.4, so that every anchor
     finds one.
     """
-    squared = distances.clamp(0.5**2, 1.4**2)
+    # NaN must be mined, so that the loss shows it; as a distance of none it can be drawn.
+    squared = distances.nan_to_num(0.0).clamp(0.5**2, 1.4**2)
     logarithm = squared.log() * ((2 - dimensions) / 2)
     logarithm += (squared / -4).log1p_() * ((3 - dimensions) / 2)
     logarithm.masked_fill_(~allowed, -torch.inf)
     highest = logarithm.amax(1, keepdim=True)
     share = (logarithm - highest.masked_fill(highest.isinf(), 0)).exp_().cumsum(1)
     total = share[:, -1:].contiguous()
-    drawn = uniform(len(share), generator, share.device)[:, None].float() * total
+    drawn = uniform(len(share), generator, share.device)[:, None] * total
     column = torch.searchsorted(share, drawn, right=True)
     last = torch.searchsorted(share, total)  # where a product that rounds up belongs
     return torch.minimum(column, last)[:, 0], allowed.any(1)

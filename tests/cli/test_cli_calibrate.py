@@ -1,0 +1,290 @@
+"""``facematch calibrate``: its rules, its forms of input, and what it says."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from fakes import BLUE, GREEN, ORANGE, RED, photograph
+from typer.testing import CliRunner
+
+from facematch.cli import app
+from facematch.cli.output import percent
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+pytestmark = pytest.mark.usefixtures("fake_pipeline")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["calibrate", *(str(a) for a in arguments)])
+
+
+def calibrated(*arguments: object) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    loaded: dict[str, Any] = json.loads(result.stdout)
+    return loaded
+
+
+def refused(result: Result, code: int, *words: str) -> None:
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("facematch: ")
+    for word in words:
+        assert word in line
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEMATCH_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Path:
+    """Forty people, five genuine comparisons each, and all impostor comparisons among them."""
+    generator = np.random.default_rng(0)
+    rows = ["distance,same,subject_a,subject_b,group,camera"]
+    for a in range(40):
+        for b in [a] * 5 + list(range(a)):
+            same = a == b
+            d = (0.4 if same else 1.0) + generator.normal(0, 0.1) + (0.3 if same and a > 29 else 0)
+            rows.append(f"{d:.6f},{same:d},p{a},p{b},{'old' if a > 29 else 'young'},{a % 2}")
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_distances_need_no_model(scores: Path, tmp_path: Path) -> None:
+    found = calibrated(scores, "--model", "there-is-none", "--target-fmr", 0.01)
+    assert found["model"] is found["model_fingerprint"] is found["metric"] is None
+    assert found["scores"] == "distances"
+    assert (found["n_genuine"], found["n_impostor"], found["n_subjects"]) == (200, 780, 40)
+    assert found["fmr"] <= 0.01
+    assert found["interval_method"] == "shared-subjects"
+    assert found["effective_genuine"] < 100  # five comparisons of one person tell little more
+    for rate in ("fmr", "fnmr"):
+        low, high = found[f"{rate}_interval"]
+        assert low <= found[rate] <= high
+    low, high = found["threshold_interval"]
+    assert low <= found["threshold"] <= high
+    assert found["held_out"]["folds"] == 5
+    assert found["held_out"]["fnmr"]["comparisons"] == 200
+    assert found["probability"]["held_out"] is True
+    assert sum(b["comparisons"] for b in found["probability"]["bins"]) > 200
+    stored = json.loads((tmp_path / "calibration.json").read_text())
+    assert stored["scores"] == "distances"
+    again = calibrated(scores, "--target-fmr", 0.01, "--seed", 0)
+    assert {**again, "pairs": None} == {**found, "pairs": None}
+    a = photograph(tmp_path / "a.png", [RED])
+    refused_by_verify = CliRunner().invoke(app, ["verify", str(a), str(a)])
+    assert refused_by_verify.exit_code == 6
+    assert "distances made elsewhere" in refused_by_verify.stderr
+
+
+def test_similarities_are_the_same_with_the_sign_turned(scores: Path, tmp_path: Path) -> None:
+    header, *rows = scores.read_text().splitlines()
+    turned = [f"{-float(row.split(',')[0])},{row.partition(',')[2]}" for row in rows]
+    path = tmp_path / "similar.csv"
+    path.write_text("\n".join([header.replace("distance", "similarity"), *turned]))
+    one, other = calibrated(scores, "--eer"), calibrated(path, "--eer")
+    assert other["threshold"] == pytest.approx(one["threshold"])
+    assert other["similarity_threshold"] == -other["threshold"]
+    assert one["similarity_threshold"] is None
+    assert (other["fmr"], other["fnmr"]) == (one["fmr"], one["fnmr"])
+    assert "accept a similarity of at least" in run(path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ([], "fmr<=0.001"),
+        (["--far", 0.02], "fmr<=0.02"),
+        (["--target-fnmr", 0.05], "fnmr<=0.05"),
+        (["--eer"], "eer"),
+        (["--max-accuracy"], "max-accuracy"),
+        (["--cost", "10:1:0.01"], "cost=10:1:0.01"),
+        (["--target-fpir", 0.1, "--gallery-size", 50], "fpir<=0.1@50"),
+    ],
+)
+def test_rules(scores: Path, arguments: list[object], rule: str) -> None:
+    found = calibrated(scores, *arguments)
+    assert found["rule"] == rule
+    if rule.startswith("fmr"):
+        assert found["fmr"] <= found["target_fmr"]
+
+
+def test_the_fmr_behind_an_fpir(scores: Path) -> None:
+    arguments = ("--target-fpir", 0.1, "--gallery-size", 50)
+    found = calibrated(scores, *arguments)
+    assert found["target_fmr"] == pytest.approx(1 - 0.9 ** (1 / 50))
+    assert found["gallery_size"] == 50
+    assert found["fpir"] == pytest.approx(1 - (1 - found["fmr"]) ** 50)
+    assert found["fpir"] <= 0.1
+    low, high = found["fpir_interval"]
+    assert low <= found["fpir"] <= high
+    assert found["unresolved"] is True
+    assert found["pairs_needed"]["impostor"] == 1426
+    text = run(scores, *arguments).stdout
+    assert "an FPIR of 10 % among 50 references takes an FMR of 0.21" in text
+    assert "at least 1,426 impostor pairs" in text
+    expected = calibrated(scores, "--eer", "--gallery-size", 50)
+    assert expected["fpir"] == pytest.approx(1 - (1 - expected["fmr"]) ** 50)
+    assert calibrated(scores)["fpir"] is None
+
+
+def test_groups_that_differ_are_warned_of(scores: Path) -> None:
+    (table,) = calibrated(scores, "--target-fmr", 0.01)["groups"]
+    assert table["column"] == "group"
+    assert [group["value"] for group in table["groups"]] == ["young", "old"]
+    young, old = table["groups"]
+    assert old["fnmr"]["rate"] > young["fnmr"]["rate"]
+    assert [(d["rate"], d["worse"], d["better"]) for d in table["disjoint"]] == [
+        ("FNMR", "old", "young")
+    ]
+    text = run(scores, "--group", "GROUP", "--group", "camera").stdout
+    assert "WARNING: FNMR is higher for old than for young" in text
+    assert "information only" in text
+    assert "camera" in text
+    refused(run(scores, "--group", "shoe"), 2, "'shoe'", "group, camera")
+
+
+def test_a_folder_of_subjects(tmp_path: Path) -> None:
+    for name, colour in (("Ann", RED), ("Bob", GREEN), ("Cy", BLUE), ("Di", ORANGE)):
+        for number in (1, 2):
+            photograph(
+                tmp_path / "people" / name / f"{number}.png", [colour], sizes=[50 + 9 * number]
+            )
+    photograph(tmp_path / "people" / "Ann" / "nobody.png", [])
+    found = calibrated(tmp_path / "people", "--impostors", "all", "--target-fmr", 0.2)
+    assert (found["n_genuine"], found["n_impostor"]) == (4, 24)
+    assert found["failures_to_acquire"] == 1
+    assert found["pairs_lost"] == {"genuine": 2, "impostor": 6}
+    assert found["frr"] == pytest.approx(2 / 6 + 4 / 6 * found["fnmr"])
+    assert found["far"] == pytest.approx(found["fmr"] * 24 / 30)
+    assert [Path(f["path"]).name for f in found["failed"]] == ["nobody.png"]
+    assert [row["metric"] for row in found["measures"]] == [
+        *("cosine", "euclidean", "squared-euclidean", "manhattan", "pearson"),
+    ]
+    assert found["measures"][0]["threshold"] == found["threshold"]
+    result = run(tmp_path / "people", "--impostors", 10)
+    assert "FTA: 2 genuine" in result.stdout
+    assert "squared-euclidean" in result.stdout
+    assert "nobody.png" in result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    refused(run(tmp_path / "people", "--impostors", "0"), 2, "--impostors")
+    shutil.copy(tmp_path / "people/Ann/1.png", tmp_path / "people/Ann/copy.png")
+    everything = (tmp_path / "people", "--impostors", "all", "-q")
+    refused(run(*everything), 3, "1.png", "copy.png", "--allow-self-pairs")
+    assert run(*everything, "--allow-self-pairs").exit_code == 0
+
+
+def test_a_second_run_takes_the_templates_from_the_cache(tmp_path: Path) -> None:
+    for name, colour in (("Ann", RED), ("Bob", GREEN)):
+        for number in (1, 2):
+            photograph(
+                tmp_path / "people" / name / f"{number}.png", [colour], sizes=[50 + 9 * number]
+            )
+    people = tmp_path / "people"
+    first, second = run(people), run(people)
+    assert "device: fake" in first.stderr
+    assert "device" not in second.stderr
+    assert second.stdout == first.stdout
+    assert "device: fake" in run(people, "--no-cache").stderr
+
+
+def test_remarks_are_made(tmp_path: Path) -> None:
+    for name, colour in (("r", RED), ("g", GREEN)):
+        for number in (1, 2, 3):
+            photograph(tmp_path / f"{name}{number}.png", [colour], sizes=[40 + 9 * number])
+    rows = ["r1,r2,1", "r2,r3,1", "r2,r1,1", "r1,r3,0", "r1,g1,0"]
+    lines = ["{}.png,{}.png,{}".format(*row.split(",")) for row in rows]
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(["a,b,same", *lines]))
+    assert calibrated(path)["remarks"] == {
+        "duplicates": 1,
+        "self_pairs": 0,
+        "contradictions": 1,
+        "contradiction_line": 5,
+    }
+    text = run(path).stdout
+    assert "1 pairs are listed more than once" in text
+    assert "the first is in line 5" in text
+    assert "subjects follow from the genuine pairs" in text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (0, "0 %"),
+        (1e-6, "0.0001 %"),
+        (0.12345, "12.3 %"),
+        (0.99, "99 %"),
+        (0.9951, "99.5 %"),
+        (0.99951, "99.95 %"),
+        (0.9999996, "99.99996 %"),
+        (math.nextafter(1, 0), "99.99999999999999 %"),
+        (1, "100 %"),
+    ],
+)
+def test_only_all_is_called_100_per_cent(rate: float, text: str) -> None:
+    assert percent(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--target-fpir", 0.1], ["--gallery-size"]),
+        (["--cost", "1:2"], ["FALSE_ACCEPT"]),
+        (["--cost", "0:0:0.5"], ["costs"]),
+        (["--cost", "1:1:0.5", "--eer"], ["give one of"]),
+        (["--target-fpir", 2, "--gallery-size", 3], ["FPIR"]),
+        (["--prior", 1], ["prior"]),
+        (["--folds", 1], ["folds"]),
+        (["--seed", -1], ["seed"]),
+        (["--impostors", "many"], ["--impostors", "many"]),
+        (["--face", "all"], ["--face all"]),
+    ],
+)
+def test_usage(scores: Path, arguments: list[object], words: list[str]) -> None:
+    refused(run(scores, *arguments), 2, *words)
+
+
+def test_the_report_fits_80_columns(scores: Path) -> None:
+    for arguments in ([], ["--target-fpir", 0.1, "--gallery-size", 5_000_000]):
+        text = run(scores, *arguments, "--group", "group").stdout
+        assert max(map(len, text.splitlines())) <= 80
+        assert "UNRESOLVED" in text
+        assert "on new people (5 folds" in text
+        assert "true accept rate" in text
+
+
+def test_the_prior_of_a_probability_can_be_changed(tmp_path: Path) -> None:
+    for name, colour in (("Ann", RED), ("Bob", GREEN), ("Cy", BLUE)):
+        for number in (1, 2):
+            photograph(
+                tmp_path / "people" / name / f"{number}.png", [colour], sizes=[50 + 9 * number]
+            )
+    calibrated(tmp_path / "people", "--prior", 0.25, "-q")
+    pair = [str(tmp_path / "people" / "Ann" / f"{n}.png") for n in (1, 2)]
+
+    def verified(*arguments: str) -> tuple[float, float]:
+        result = CliRunner().invoke(app, ["verify", *pair, "--json", *arguments])
+        found = json.loads(result.stdout)
+        return found["prior"], found["probability"]
+
+    prior, stated = verified()
+    assert prior == 0.25
+    even, at_even = verified("--prior", "0.5")
+    assert even == 0.5
+    assert at_even / (1 - at_even) == pytest.approx(3 * stated / (1 - stated))
+    text = CliRunner().invoke(app, ["verify", *pair, "--prior", "0.01"]).stdout
+    assert "if 1 % of such pairs are" in text
+    assert CliRunner().invoke(app, ["verify", *pair, "--prior", "1"]).exit_code == 2

@@ -105,7 +105,8 @@ class MetricLearning(nn.Module):
     def collapsed_loss(self) -> float | None:
         """Where the loss sticks if the network maps all faces to one point; None if unknown.
 
-        A teacher that limits the margins makes it smaller.
+        A teacher that limits the margins makes it smaller. Semi-hard mining finds nothing once
+        all distances are exactly equal, and the loss is then 0: watch the variance too.
         """
         if self.options.mining is Mining.ADAPTIVE:
             return 0.0  # the margins collapse too

@@ -12,7 +12,7 @@ from torch import Tensor
 from facematch.training.choices import TrainingDistance
 
 SHORTEST = 1e-12  # a vector below has no direction
-MOST_MULTIPLIED = 4096  # rows; 64 MiB
+PRODUCTS_PER_PAIR = 64  # so many cost about as much as one distance of gathered rows
 SHORT = 0.02  # where a Euclidean distance from products is off by up to one in a thousand
 
 
@@ -33,8 +33,7 @@ def tuple_distances(
 ) -> Tensor:
     """Distances of pairs of rows; float32 (k, m), differentiable, also where they are zero.
 
-    Of more pairs than rows it is cheaper to multiply all rows by all and to pick, which takes
-    memory for n^2 numbers.
+    Of many pairs among few rows it is cheaper to multiply all rows by all, and to pick.
 
     Args:
         unit: unit-norm float32 (n, d), as of :func:`unit_vectors`.
@@ -43,7 +42,7 @@ def tuple_distances(
     """
     first = torch.cat([pair[0] for pair in pairs])
     second = torch.cat([pair[1] for pair in pairs])
-    if len(unit) < len(first) and len(unit) <= MOST_MULTIPLIED:
+    if len(unit) < len(first) and len(unit) ** 2 <= PRODUCTS_PER_PAIR * len(first):
         found = _picked(unit, first, second, distance)
     else:
         found = _paired(unit[first], unit[second], distance)

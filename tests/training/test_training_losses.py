@@ -13,7 +13,7 @@ from torch import Tensor
 from tuple_oracles import embeddings_of, rows_of, squared_distance, unit
 
 from facematch.training.choices import Mining
-from facematch.training.losses import DistillationLoss, QuadrupletLoss
+from facematch.training.losses import DistillationLoss, QuadrupletLoss, RelationalLoss
 from facematch.training.losses.distillation import teacher_similarity
 from facematch.training.mining import Quadruplets, batch_hard, mine_quadruplets, pool_of
 
@@ -188,3 +188,48 @@ def test_a_collapsed_network_costs_the_sum_of_margins() -> None:
     embeddings = torch.ones(6, 4)
     found = batch_hard(embeddings, torch.tensor([0, 0, 1, 1, 2, 2]))
     assert QuadrupletLoss(0.4, 0.2)(embeddings, found).item() == pytest.approx(0.6)
+
+
+def slow_relational_loss(embeddings: Tensor, targets: Tensor) -> float:
+    def huber(x: float) -> float:
+        return x * x / 2 if abs(x) < 1 else abs(x) - 0.5
+
+    def cosine_at(a: list[float], apex: list[float], b: list[float]) -> float:
+        u = [x - y for x, y in zip(a, apex, strict=True)]
+        v = [x - y for x, y in zip(b, apex, strict=True)]
+        dot = sum(x * y for x, y in zip(u, v, strict=True))
+        return dot / (squared_distance(a, apex) * squared_distance(b, apex)) ** 0.5
+
+    relations = []
+    for points in (unit(embeddings), unit(targets)):
+        distances = [squared_distance(a, b) ** 0.5 for a, b in itertools.combinations(points, 2)]
+        mean = sum(distances) / len(distances)
+        angles = [cosine_at(a, j, b) for a, j, b in itertools.permutations(points, 3)]
+        relations.append(([d / mean for d in distances], angles))
+    total = 0.0
+    for weight, ours, theirs in zip((1.0, 2.0), *relations, strict=True):
+        differences = [huber(x - y) for x, y in zip(ours, theirs, strict=True)]
+        total += weight * sum(differences) / max(1, len(differences))
+    return total
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.integers(2, 7))
+def test_relational_loss(seed: int, count: int) -> None:
+    embeddings, targets = embeddings_of(seed, count), embeddings_of(seed + 1, count, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = RelationalLoss()(embeddings, targets)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(slow_relational_loss(embeddings, targets), abs=1e-4)
+    assert RelationalLoss()(targets * 3, targets).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 6])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_relational_loss_of_points_without_relations(count: int, value: float) -> None:
+    embeddings = torch.full((count, 4), value, requires_grad=True)
+    loss = RelationalLoss()(embeddings, embeddings_of(0, count))
+    loss.backward()
+    assert loss.isfinite()
+    assert embeddings.grad is not None
+    assert embeddings.grad.isfinite().all()

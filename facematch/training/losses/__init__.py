@@ -12,6 +12,7 @@ from facematch.training.losses.hinge import Margins, Outcome, adaptive_margins
 from facematch.training.losses.margin_sample_mining import MarginSampleMiningLoss
 from facematch.training.losses.quadruplet import QuadrupletLoss
 from facematch.training.losses.quadruplet_distillation import QuadrupletDistillationLoss
+from facematch.training.losses.relational import RelationalLoss
 from facematch.training.losses.triplet import TripletLoss
 from facematch.training.losses.two_anchors import TwoAnchorLoss
 
@@ -24,6 +25,7 @@ __all__ = [
     "Outcome",
     "QuadrupletDistillationLoss",
     "QuadrupletLoss",
+    "RelationalLoss",
     "TripletLoss",
     "TwoAnchorLoss",
     "adaptive_margins",

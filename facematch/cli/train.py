@@ -110,6 +110,9 @@ def train(
             "exclude-like", "Leave out who looks like the people of these pairs.", metavar="PAIRS"
         ),
     ] = None,
+    exclude_threshold: Annotated[
+        float | None, _option("exclude-threshold", "Distance at which people look alike.")
+    ] = None,
     clean: Annotated[
         bool | None, _option("clean/--no-clean", "Leave out likely mislabels and doubles.")
     ] = None,

@@ -73,6 +73,8 @@ class Recipe:
         images: folder that the pairs' paths are relative to.
         hold_out: share of the identities kept aside for validation, if there is no ``val``.
         exclude_like: pairs whose people are taken out of the training data.
+        exclude_threshold: cosine distance, by the start network, of people who look like
+            them. Meant for thousands of comparisons a person, so smaller than that of one.
         clean: take out likely mislabels and near-duplicates.
         seed: of all randomness.
         threads: of the CPU; None for one a core.
@@ -115,6 +117,7 @@ class Recipe:
     images: str | None = None
     hold_out: float = 0.0
     exclude_like: str | None = None
+    exclude_threshold: float = 0.35
     clean: bool = False
     seed: int = 1
     threads: int | None = None
@@ -136,6 +139,7 @@ class Recipe:
             ("loss_weight", self.loss_weight >= 0, "at least 0"),
             ("distill_weight", self.distill_weight >= 0, "at least 0"),
             ("threads", self.threads is None or self.threads >= 1, "at least 1"),
+            ("exclude_threshold", 0 <= self.exclude_threshold <= 2, "in [0, 2]"),
             ("hold_out", 0 <= self.hold_out < 1, "in [0, 1)"),
             ("checkpoint_minutes", self.checkpoint_minutes > 0, "above 0"),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facematch.calibration import load_pairs
-from facematch.calibration.pairs import PhotographPairs
+from facematch.calibration import PhotographPairs, load_pairs
 from facematch.choices import Device
 from facematch.errors import InputError, OneClassError, TrainingDataError, UsageError
 from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
+from facematch.training.cleaning import (
+    Finding,
+    apply_cleaning,
+    exclude_like,
+    find_mislabels,
+    find_near_duplicates,
+    write_findings,
+)
 from facematch.training.data import CropSet, UnreadablePicture, open_crops
 from facematch.training.data.crops import BORDER_PX, NO_IDENTITY
 from facematch.training.recipe import Recipe
@@ -28,6 +36,7 @@ Embed = Callable[[UInt8Array], Float32Array]
 Progress = Callable[[int, int], None]
 
 EMBEDDED_AT_ONCE = 256
+FINDINGS = "left-out.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ def open_training_data(
         crops = _subset(crops, np.setdiff1d(np.arange(len(crops)), held_out))
     removed: tuple[tuple[str, int], ...] = ()
     if recipe.clean or recipe.exclude_like is not None:
-        crops, removed = _cleaned(recipe, crops, cut, embed, cache_dir.parent)
+        crops, removed = _cleaned(recipe, crops, cut, embed, cache_dir.parent / FINDINGS)
     labelled = crops.labels[crops.labels != NO_IDENTITY]
     counts = np.bincount(crops.sources, minlength=len(crops.source_names))
     report = DataReport(
@@ -118,6 +127,38 @@ def open_training_data(
     )
     centres = _centres(crops, embed) if recipe.look_alikes else None
     return TrainingData(crops, centres, validate, report)
+
+
+def _cleaned(
+    recipe: Recipe, crops: CropSet, cut: TrainingCropCutter, embed: Embed, report: Path
+) -> tuple[CropSet, tuple[tuple[str, int], ...]]:
+    """The crops that are left, and how many went for what reason; the report names each.
+
+    Raises:
+        TrainingDataError: nothing is left.
+        OutputError: the report cannot be written.
+    """
+    embeddings = _embedded(crops.images, embed)
+    findings: list[Finding] = []
+    if recipe.clean:
+        findings += find_mislabels(embeddings, crops.labels, crops.names)
+        findings += find_near_duplicates(embeddings, crops.labels, crops.names)
+    if recipe.exclude_like is not None:
+        tested = _photograph_pairs(recipe.exclude_like, recipe.images, cut)
+        findings += exclude_like(
+            embeddings,
+            crops.labels,
+            crops.names,
+            _embedded(tested.images, embed),
+            tested.names,
+            threshold=recipe.exclude_threshold,
+        )
+    write_findings(report, findings)
+    kept = apply_cleaning(len(crops), findings)
+    if len(kept) == 0:
+        raise TrainingDataError(f"cleaning left no picture; {report} says why each went")
+    counts = Counter(str(finding.kind) for finding in findings)
+    return _subset(crops, kept), tuple(sorted(counts.items()))
 
 
 def _subset(crops: CropSet, rows: Int64Array) -> CropSet:
@@ -169,44 +210,59 @@ def _held_out_validation(crops: CropSet, rows: Int64Array) -> tuple[Validation, 
     return verification_on(images, labels), (genuine, len(first) - genuine)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _CutPairs:
+    """Crops of the photographs of a list of pairs, and the pairs as their rows."""
+
+    images: UInt8Array
+    names: tuple[str, ...]
+    first: Int64Array
+    second: Int64Array
+    same: BoolArray
+    lost: tuple[UnreadablePicture, ...]
+
+
 def _pairs_validation(
     recipe: Recipe, path: str, cut: TrainingCropCutter
 ) -> tuple[Validation, tuple[int, int], tuple[UnreadablePicture, ...]]:
     from facematch.training.validation import verification_of_pairs
 
-    images, first, second, same, lost = _photograph_pairs(path, recipe.images, cut)
-    if not same.any() or same.all():
+    pairs = _photograph_pairs(path, recipe.images, cut)
+    if not pairs.same.any() or pairs.same.all():
         raise OneClassError(f"{path}: pairs of one kind are left; validation needs both")
-    counts = (int(same.sum()), int((~same).sum()))
-    return verification_of_pairs(images, first, second, same), counts, lost
+    validate = verification_of_pairs(pairs.images, pairs.first, pairs.second, pairs.same)
+    return validate, (int(pairs.same.sum()), int((~pairs.same).sum())), pairs.lost
 
 
-def _photograph_pairs(
-    path: str, images_dir: str | None, cut: TrainingCropCutter
-) -> tuple[UInt8Array, Int64Array, Int64Array, BoolArray, tuple[UnreadablePicture, ...]]:
-    """Crops of the photographs of a list of pairs, and the pairs as their rows."""
+def _photograph_pairs(path: str, images_dir: str | None, cut: TrainingCropCutter) -> _CutPairs:
     listed = load_pairs(Path(path), None if images_dir is None else Path(images_dir))
     if not isinstance(listed, PhotographPairs):
         raise UsageError(f"{path}: holds scores, not pairs of photographs")
     row_of = np.full(len(listed.photographs), -1, np.int64)
     crops: list[UInt8Array] = []
+    names: list[str] = []
     lost: list[UnreadablePicture] = []
     for index, photograph in enumerate(listed.photographs):
         try:
             crops.append(cut(photograph))
-            row_of[index] = len(crops) - 1
         except InputError as error:
             lost.append(UnreadablePicture(str(photograph), str(error)))
+        else:
+            row_of[index] = len(names)
+            names.append(str(photograph))
     if not crops:
         raise TrainingDataError(f"{path}: none of its photographs gave a face: {lost[0].reason}")
     first, second = row_of[listed.a], row_of[listed.b]
     kept = (first >= 0) & (second >= 0)
-    return np.stack(crops), first[kept], second[kept], listed.labels.same[kept], tuple(lost)
+    same = listed.labels.same[kept]
+    return _CutPairs(
+        np.stack(crops), tuple(names), first[kept], second[kept], same, tuple(lost)
+    )
 
 
 def _centres(crops: CropSet, embed: Embed) -> Float32Array:
     """Unit-norm mean embedding of each label; float32 (identities, d), zero where unused."""
-    embeddings = _embedded(crops, embed)
+    embeddings = _embedded(crops.images, embed)
     sums = np.zeros((len(crops.identity_names), embeddings.shape[1]), np.float32)
     known = crops.labels != NO_IDENTITY
     np.add.at(sums, crops.labels[known], embeddings[known])
@@ -214,11 +270,11 @@ def _centres(crops: CropSet, embed: Embed) -> Float32Array:
     return np.asarray(sums / np.where(norms > 0, norms, 1), np.float32)
 
 
-def _embedded(crops: CropSet, embed: Embed) -> Float32Array:
-    """Embeddings of all crops as aligned, read block by block."""
+def _embedded(images: UInt8Array, embed: Embed) -> Float32Array:
+    """Embeddings of 128x128 crops as aligned, read block by block."""
     blocks = []
-    for start in range(0, len(crops), EMBEDDED_AT_ONCE):
-        block = np.asarray(crops.images[start : start + EMBEDDED_AT_ONCE])
+    for start in range(0, len(images), EMBEDDED_AT_ONCE):
+        block = np.asarray(images[start : start + EMBEDDED_AT_ONCE])
         inner = block[:, BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
         blocks.append(embed(np.ascontiguousarray(inner)))
     return np.concatenate(blocks)

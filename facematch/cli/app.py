@@ -13,7 +13,18 @@ import typer
 from typer.core import TyperGroup
 
 from facematch import __version__
-from facematch.cli import calibrate, detect, embed, enroll, gallery, identify, models, train, verify
+from facematch.cli import (
+    calibrate,
+    detect,
+    embed,
+    enroll,
+    export,
+    gallery,
+    identify,
+    models,
+    train,
+    verify,
+)
 from facematch.errors import FacematchError
 
 INTERRUPTED = 130
@@ -74,6 +85,7 @@ app.command()(verify.verify)
 app.command()(identify.identify)
 app.command()(calibrate.calibrate)
 app.command()(train.train)
+app.command()(export.export)
 app.command()(detect.detect)
 app.command()(detect.align)
 app.command()(embed.embed)

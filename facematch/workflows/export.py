@@ -13,14 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from facematch.choices import NetworkForm
-from facematch.embedding import Embedder, ModelBundle
+from facematch.calibration import load_calibration
+from facematch.choices import Metric, NetworkForm
+from facematch.embedding import Embedder, ModelBundle, find_model
 from facematch.errors import (
     MissingExtraError,
     ModelFormatError,
     OutputError,
     TrainingDataError,
+    UsageError,
 )
+from facematch.imaging.decode import load_photograph
+from facematch.imaging.paths import find_photographs
 from facematch.metrics.decision import accepts
 from facematch.runtime import Device, open_engine
 from facematch.types import Float32Array, UInt8Array
@@ -28,6 +32,7 @@ from facematch.types import Float32Array, UInt8Array
 # Cosine between the bundle's and the exported form's template below which an export is refused.
 LEAST_PARITY = 0.9999
 NOISE_FACES = 64
+MOST_CROPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,50 @@ class ExportResult:
     threshold: float | None
     pairs: int
     changed_decisions: int
+
+
+def export_model(
+    model: str, output: Path | None, form: NetworkForm, crops: Path | None
+) -> ExportResult:
+    """Exports a model by name, comparing decisions at its own threshold.
+
+    Args:
+        model: name, or folder of a bundle.
+        output: file to write; None for the model's name in the working folder.
+        form: of the network.
+        crops: folder of aligned faces.
+
+    Raises:
+        FacematchError: as :func:`export_network`, and if the model or the crops cannot be used.
+    """
+    bundle = find_model(model)
+    suffix = ".onnx" if form is NetworkForm.ONNX else ".xml"
+    if output is None:
+        output = Path(f"{bundle.identity.name}{suffix}")
+    if output.suffix.lower() != suffix:
+        raise UsageError(f"{output}: {form} is written to a file that ends in {suffix}")
+    images = None if crops is None else _read_crops(crops, bundle.alignment.size)
+    threshold = None
+    if bundle.calibration_path.exists():
+        calibration = load_calibration(bundle.calibration_path)
+        threshold = calibration.threshold if calibration.metric is Metric.COSINE else None
+    return export_network(bundle, output, form, crops_rgb=images, threshold=threshold)
+
+
+def _read_crops(folder: Path, size: int) -> UInt8Array:
+    """Aligned faces of a folder: uint8 (n, size, size, 3)."""
+    crops = []
+    for path in find_photographs([folder])[:MOST_CROPS]:
+        image = load_photograph(path).image_rgb
+        if image.shape != (size, size, 3):
+            raise TrainingDataError(
+                f"{path}: is {image.shape[1]}x{image.shape[0]} pixels, not {size}x{size}; cut "
+                "faces with facematch align"
+            )
+        crops.append(image)
+    if not crops:
+        raise TrainingDataError(f"{folder}: holds no pictures; cut faces with facematch align")
+    return np.stack(crops)
 
 
 def export_network(

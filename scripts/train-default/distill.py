@@ -21,7 +21,7 @@ from torch import Tensor
 
 from facematch.embedding.networks import NETWORKS
 from facematch.training.augmentation import Augmentation
-from facematch.training.data import load_crops
+from facematch.training.data import open_crops
 from facematch.training.losses.distillation import DistillationLoss, teacher_similarity
 from facematch.training.sampling import ShuffledBatches
 from facematch.training.trainer import BatchLoader, Trainer, TrainingConfig
@@ -52,8 +52,8 @@ def main() -> None:
     torch.manual_seed(1)
 
     cache = options.run_dir / "cache"
-    train = load_crops(sorted((options.data / "train").glob("*.zip")), cache)
-    held_out = load_crops([options.data / "holdout" / "celeba.zip"], cache)
+    train = open_crops(sorted((options.data / "train").glob("*.zip")), cache)
+    held_out = open_crops([options.data / "holdout" / "celeba.zip"], cache)
     targets = torch.from_numpy(teacher_targets(train.images, options.data / "teacher", cache))
 
     steps = [count // BATCH for count in options.crops]

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from facematch.embedding.networks import NETWORKS
 from facematch.training.augmentation import Augmentation
-from facematch.training.data import load_crops
+from facematch.training.data import open_crops
 from facematch.training.losses import DistillationLoss, QuadrupletLoss
 from facematch.training.losses.distillation import teacher_similarity
 from facematch.training.mining import batch_hard
@@ -52,8 +52,8 @@ def main() -> None:
     cv2.setNumThreads(0)  # its pool fights torch's for the cores
 
     cache = options.distill_dir / "cache"
-    train = load_crops(sorted((options.data / "train").glob("*.zip")), cache)
-    held_out = load_crops([options.data / "holdout" / "celeba.zip"], cache)
+    train = open_crops(sorted((options.data / "train").glob("*.zip")), cache)
+    held_out = open_crops([options.data / "holdout" / "celeba.zip"], cache)
     targets = torch.from_numpy(teacher_targets(train.images, options.data / "teacher", cache))
     labels = torch.from_numpy(train.labels)
 

@@ -31,7 +31,7 @@ from facematch.metrics import (
 )
 from facematch.pipeline import open_analyzer
 from facematch.runtime import open_engine
-from facematch.training.data import load_crops
+from facematch.training.data import open_crops
 from facematch.workflows.calibrate import calibrate
 
 ACCURACY = ThresholdRule(Criterion.ACCURACY)
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _held_out(archive: Path, cache: Path, bundle: ModelBundle) -> dict[str, object]:
-    crops = load_crops([archive], cache)
+    crops = open_crops([archive], cache)
     templates = Embedder(bundle, open_engine()).embed(
         np.ascontiguousarray(crops.images[:, 8:-8, 8:-8])
     )

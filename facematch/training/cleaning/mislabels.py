@@ -21,7 +21,7 @@ def find_mislabels(
     labels: Int64Array,
     names: Sequence[str],
     *,
-    deviations: float = 3.0,
+    deviations: float = 2.5,
 ) -> tuple[Finding, ...]:
     """Crops that are far from their identity and nearer to another one.
 
@@ -34,7 +34,7 @@ def find_mislabels(
         embeddings: (n, d), of a network that knows the people apart fairly well.
         labels: int64 (n,); negative: nobody, never reported.
         names: of the crops.
-        deviations: how far is far.
+        deviations: how far is far; 2.5 after Leys et al., J. Exp. Soc. Psychol. 49, 2013.
 
     Returns:
         Findings by rising crop; ``other`` is the crop nearest to the other identity's centre.

@@ -63,6 +63,7 @@ def _json(result: ExportResult) -> dict[str, Any]:
             "threshold": result.threshold,
             "pairs": result.pairs,
             "changed_decisions": result.changed_decisions,
+            "accuracy": None if result.accuracy is None else list(result.accuracy),
         }
     )
 
@@ -78,4 +79,7 @@ def _print(result: ExportResult) -> None:
             f"  {result.changed_decisions} of {result.pairs} comparisons are decided otherwise "
             f"at the threshold {result.threshold:.4f}"
         )
+    if result.accuracy is not None:
+        before, after = result.accuracy
+        print(f"  accuracy on these faces {before:.4f} as a bundle, {after:.4f} exported")
     print("  it takes uint8 pixels (n, size, size, 3), RGB, and gives embeddings to normalise")

@@ -6,7 +6,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,8 @@ class ExportResult:
         threshold: at which decisions were compared; None without a calibration.
         pairs: comparisons among those crops.
         changed_decisions: how many of them the exported form decides otherwise.
+        accuracy: share of the comparisons that bundle and exported form decide rightly; None
+            unless the crops lie in a folder per person and there is a threshold.
     """
 
     path: Path
@@ -56,6 +60,7 @@ class ExportResult:
     threshold: float | None
     pairs: int
     changed_decisions: int
+    accuracy: tuple[float, float] | None = None
 
 
 def export_model(
@@ -78,17 +83,24 @@ def export_model(
         output = Path(f"{bundle.identity.name}{suffix}")
     if output.suffix.lower() != suffix:
         raise UsageError(f"{output}: {form} is written to a file that ends in {suffix}")
-    images = None if crops is None else _read_crops(crops, bundle.alignment.size)
+    images, people = (None, None)
+    if crops is not None:
+        images, people = _read_crops(crops, bundle.alignment.size)
     threshold = None
     if bundle.calibration_path.exists():
         calibration = load_calibration(bundle.calibration_path)
         threshold = calibration.threshold if calibration.metric is Metric.COSINE else None
-    return export_network(bundle, output, form, crops_rgb=images, threshold=threshold)
+    return export_network(
+        bundle, output, form, crops_rgb=images, people=people, threshold=threshold
+    )
 
 
-def _read_crops(folder: Path, size: int) -> UInt8Array:
-    """Aligned faces of a folder: uint8 (n, size, size, 3)."""
-    crops = []
+def _read_crops(folder: Path, size: int) -> tuple[UInt8Array, tuple[str, ...] | None]:
+    """Aligned faces of a folder, uint8 (n, size, size, 3), and whose they are.
+
+    Whose is None unless they lie in folders of their own, one for each person.
+    """
+    crops, people = [], []
     for path in find_photographs([folder])[:MOST_CROPS]:
         image = load_photograph(path).image_rgb
         if image.shape != (size, size, 3):
@@ -97,9 +109,10 @@ def _read_crops(folder: Path, size: int) -> UInt8Array:
                 "faces with facematch align"
             )
         crops.append(image)
+        people.append(path.relative_to(folder).parent.as_posix())
     if not crops:
         raise TrainingDataError(f"{folder}: holds no pictures; cut faces with facematch align")
-    return np.stack(crops)
+    return np.stack(crops), None if "." in people else tuple(people)
 
 
 def export_network(
@@ -108,6 +121,7 @@ def export_network(
     form: NetworkForm,
     *,
     crops_rgb: UInt8Array | None = None,
+    people: Sequence[str] | None = None,
     threshold: float | None = None,
 ) -> ExportResult:
     """Writes the network of a bundle and compares both forms.
@@ -121,6 +135,7 @@ def export_network(
         form: of the network; int8 is quantised after training on ``crops_rgb``.
         crops_rgb: uint8 (n, size, size, 3) aligned faces to compare on, and to calibrate int8
             with; noise with the statistics of pictures if None.
+        people: whose face each crop is, if that is known.
         threshold: cosine distance at which decisions are compared.
 
     Raises:
@@ -149,20 +164,27 @@ def export_network(
                 f"(cosine {cosines.min():.5f}); nothing was written"
             )
         _move(Path(folder), output)
-    pairs, changed = _changed_decisions(wanted, found, threshold)
-    return ExportResult(
-        output, form, len(crops_rgb), float(cosines.min()), threshold, pairs, changed
-    )
-
-
-def _changed_decisions(
-    wanted: Float32Array, found: Float32Array, threshold: float | None
-) -> tuple[int, int]:
     first, second = np.triu_indices(len(wanted), 1)
-    if threshold is None:
-        return len(first), 0
-    decisions = [accepts((1 - t @ t.T)[first, second], threshold) for t in (wanted, found)]
-    return len(first), int((decisions[0] != decisions[1]).sum())
+    changed, accuracy = 0, None
+    if threshold is not None:
+        as_bundle, as_exported = (
+            accepts((1 - t @ t.T)[first, second], threshold) for t in (wanted, found)
+        )
+        changed = int((as_bundle != as_exported).sum())
+        if people is not None:
+            names = np.array(people)
+            same = names[first] == names[second]
+            accuracy = (float((as_bundle == same).mean()), float((as_exported == same).mean()))
+    return ExportResult(
+        output,
+        form,
+        len(crops_rgb),
+        float(cosines.min()),
+        threshold,
+        len(first),
+        changed,
+        accuracy,
+    )
 
 
 def _move(folder: Path, output: Path) -> None:
@@ -230,9 +252,10 @@ def _write_int8(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
     import openvino as ov
 
     crops = [crops_rgb[row : row + 1] for row in range(len(crops_rgb))]
-    quantised = nncf.quantize(
-        bundle.source().openvino_model(), nncf.Dataset(crops), subset_size=len(crops)
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # where it draws its progress bars
+        quantised = nncf.quantize(
+            bundle.source().openvino_model(), nncf.Dataset(crops), subset_size=len(crops)
+        )
     ov.save_model(quantised, path)
 
 

@@ -15,12 +15,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from facematch.choices import Architecture
+from facematch.choices import Architecture, Device, NetworkForm
 from facematch.cli import app
-from facematch.embedding import find_model
+from facematch.embedding import Embedder, find_model
 from facematch.embedding.networks import NETWORKS, NetworkSpec
+from facematch.runtime import open_engine
 from facematch.training.callbacks import INTERRUPTED
 from facematch.training.validation import SCORE
+from facematch.workflows.export import export_network
 
 from tiny_faces import TinyFaceNet  # isort: skip
 
@@ -150,7 +152,9 @@ def test_validation_on_pairs_and_cleaning(people: Path, tmp_path: Path) -> None:
     ["quadruplet", "triplet", "contrastive", "margin-sample-mining", "two-anchors", "softmax"],
 )
 def test_each_loss_trains(people: Path, loss: str) -> None:
-    assert document(run("train", people, "-o", "a.fm", "--loss", loss, *QUICK, "--json"))["step"] == 3
+    assert (
+        document(run("train", people, "-o", "a.fm", "--loss", loss, *QUICK, "--json"))["step"] == 3
+    )
 
 
 def test_dry_run_prints_a_recipe_that_can_be_run(people: Path, tmp_path: Path) -> None:
@@ -210,7 +214,7 @@ def test_ctrl_c_keeps_what_was_learned(
         (("people", "--steps", "1", "-o", "no/where.fm"), 8, ("no/where.fm",)),
         (("people", "--steps", "1", "--device", "cuda"), 7, ("--device cuda",)),
         (("people", "--steps", "1", "--freeze", "nose", "--identities", "2"), 9, ("nose",)),
-        (("people", "--steps", "1", "--hold-out", "0.9"), 9, ("hold_out",)),
+        (("people", "--steps", "1", "--hold-out", "0.99"), 9, ("hold_out",)),
     ],
 )
 def test_errors_are_one_line(
@@ -220,7 +224,6 @@ def test_errors_are_one_line(
 
 
 def test_export_agrees_with_the_bundle(people: Path, tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
     document(run("train", people, "-o", "mine.fm", *QUICK, "--json"))
     for arguments, name in (
         (("--format", "onnx"), "mine.onnx"),
@@ -235,22 +238,32 @@ def test_export_agrees_with_the_bundle(people: Path, tmp_path: Path) -> None:
     assert found["faces"] == PEOPLE * PICTURES
 
 
-def test_export_compares_decisions(people: Path, tmp_path: Path) -> None:
-    from facematch.workflows.export import _changed_decisions
-
-    rng = np.random.default_rng(0)
-    templates = rng.normal(size=(6, 4)).astype(np.float32)
-    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    other = templates.copy()
-    other[0] = templates[1]
-    pairs, changed = _changed_decisions(templates, other, 0.5)
-    slow = sum(
-        (1 - float(templates[i] @ templates[j]) <= 0.5) != (1 - float(other[i] @ other[j]) <= 0.5)
-        for i in range(6)
-        for j in range(i + 1, 6)
+def test_int8_is_compared_by_its_decisions(people: Path, tmp_path: Path) -> None:
+    document(run("train", people, "-o", "mine.fm", *QUICK, "--json"))
+    bundle = find_model("./mine.fm")
+    paths = sorted(people.rglob("*.png"))
+    crops = np.stack([cv2.cvtColor(cv2.imread(str(p)), cv2.COLOR_BGR2RGB) for p in paths])
+    names = [path.parent.name for path in paths]
+    templates = Embedder(bundle, open_engine(Device.CPU)).embed(crops)
+    threshold = 0.01
+    found = export_network(
+        bundle,
+        tmp_path / "small.xml",
+        NetworkForm.INT8,
+        crops_rgb=crops,
+        people=names,
+        threshold=threshold,
     )
-    assert (pairs, changed) == (15, slow)
-    assert slow > 0
+    assert found.pairs == len(paths) * (len(paths) - 1) // 2
+    right = sum(
+        (1 - float(templates[i] @ templates[j]) <= threshold) == (names[i] == names[j])
+        for i in range(len(paths))
+        for j in range(i + 1, len(paths))
+    )
+    assert found.accuracy is not None
+    assert found.accuracy[0] == pytest.approx(right / found.pairs, abs=2 / found.pairs)
+    assert 0 <= found.changed_decisions <= found.pairs
+    assert (tmp_path / "small.bin").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from torch import nn
 
 from facematch.errors import TrainingDataError, UsageError
 from facematch.training.augmentation import PRESETS
-from facematch.training.callbacks import Callback
+from facematch.training.callbacks import Callback, Observer
 from facematch.training.config import TrainingConfig
 from facematch.training.data import CropSet
 from facematch.training.loading import BatchLoader
@@ -93,7 +93,7 @@ class Setting:
         self,
         steps: int,
         run_dir: Path,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Observer] = (),
         forward: nn.Module | None = None,
     ) -> Trainer:
         """The loop over these parts."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from facematch.errors import OutputError, TrainingError
 from facematch.training.averaging import WeightAverage
-from facematch.training.callbacks import Callback
+from facematch.training.callbacks import Observer
 from facematch.training.checkpoint import read_checkpoint, write_checkpoint
 from facematch.training.config import TrainingConfig
 from facematch.training.loading import Batch, BatchLoader, batch_of
@@ -65,7 +65,7 @@ class Trainer:
         run_dir: Path,
         validate: Validation | None = None,
         *,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Observer] = (),
         device: torch.device | str = "cpu",
         forward: nn.Module | None = None,
         ranks: Ranks | None = None,

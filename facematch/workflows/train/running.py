@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from facematch.embedding import ModelBundle
-    from facematch.training.callbacks import Callback
+    from facematch.training.callbacks import Observer
     from facematch.training.trainer import Trainer
 
 
@@ -52,7 +52,7 @@ class TrainResult:
         return self.after[SCORE] > self.before[SCORE]
 
 
-def run_training(plan: TrainPlan, callbacks: Sequence[Callback] = ()) -> TrainResult:
+def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainResult:
     """Trains, from the last checkpoint if there is one, and writes the bundle.
 
     The bundle holds the averaged weights that validated best, or the last ones where there is
@@ -78,7 +78,7 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Callback] = ()) -> TrainRe
 
     remember_plan(plan)
     setting = plan.setting
-    watching: list[Callback] = [LearningCurve(), *callbacks]
+    watching: list[Observer] = [LearningCurve(), *callbacks]
     if setting.objective.metric is not None:
         watching.append(CollapseAlarm(setting.objective.metric.collapsed_loss))
     if plan.recipe.minutes is not None:

@@ -128,15 +128,15 @@ def calibrate(
         self_pairs_allowed=allow_self_pairs,
     )
     templates = None
-    if isinstance(listed, PhotographPairs):
-        templates, _ = open_templates(
-            *(model, device),
-            choice=choice,
-            strict=strict,
-            cached=not no_cache,
-            opened=lambda name: options.note(f"device: {name}", quiet),
-        )
     with Progress("embedding", quiet) as progress:
+        if isinstance(listed, PhotographPairs):
+            templates, _ = open_templates(
+                *(model, device),
+                choice=choice,
+                strict=strict,
+                cached=not no_cache,
+                opened=lambda name: progress.note(f"device: {name}"),
+            )
         result = workflow.calibrate(
             *(listed, templates, settings),
             metric=metric,

@@ -40,7 +40,7 @@ def detect(
     copies = None if draw is None else AnnotatedCopies(draw)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
-    with Progress("detecting", quiet) as progress:
+    with Progress("detecting", quiet, streaming=True) as progress:
         for done, result in enumerate(workflow.detect(found, detector), start=1):
             if isinstance(result, Failure):
                 failed.append(result)

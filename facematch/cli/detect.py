@@ -37,7 +37,7 @@ def detect(
 
     found = find_photographs(options.given_paths(paths))
     detector, engine = open_detector(device, DetectorSettings(min_face_size=min_face))
-    copies = None if draw is None else AnnotatedCopies(draw)
+    copies = None if draw is None else AnnotatedCopies(draw, found)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
     with Progress("detecting", quiet, streaming=True) as progress:

@@ -54,7 +54,7 @@ def identify(
         calibration=calibration,
         metric=metric,
     )
-    copies = None if draw is None else AnnotatedCopies(draw)
+    copies = None if draw is None else AnnotatedCopies(draw, found)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
     with (

@@ -175,6 +175,30 @@ def test_detect_align_and_embed(tmp_path: Path) -> None:
         assert file["templates"].shape == (2, 3)
 
 
+@pytest.mark.parametrize("folder", ["in", "linked"])
+def test_originals_are_never_replaced(tmp_path: Path, people: Path, folder: str) -> None:
+    run("enroll", people)
+    original = photograph(tmp_path / "in" / "two.png", [RED, GREEN])
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "two.png").symlink_to(original)
+    before = original.read_bytes()
+    target = tmp_path / folder
+    words = (str(target / "two.png"), "choose another folder")
+    refused(run("detect", tmp_path / "in", "--draw", target), 8, *words)
+    refused(run("identify", original, "--threshold", 1, "--draw", target, "-q"), 8, *words)
+    refused(run("align", tmp_path / "in", target), 8, *words)
+    refused(run("align", original, target, "--face", "all"), 8, *words)
+    assert original.read_bytes() == before
+
+
+def test_crops_of_photographs_with_one_name_have_two(tmp_path: Path) -> None:
+    picture = photograph(tmp_path / "in" / "pic.png", [RED])
+    (tmp_path / "in" / "pic.jpg").write_bytes(picture.read_bytes())
+    result = document(run("align", tmp_path / "in", tmp_path / "out", "--json"))
+    assert [Path(w["path"]).name for w in result["written"]] == ["pic.png", "pic-2.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["pic-2.png", "pic.png"]
+
+
 def test_no_face_in_detect_is_a_result(tmp_path: Path) -> None:
     path = photograph(tmp_path / "empty.png", [])
     assert document(run("detect", path, "--json"))["faces"] == []

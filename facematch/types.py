@@ -195,6 +195,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be used: a failure to acquire or to enrol."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A subject that a probe may belong to, by its nearest reference.
 

@@ -180,8 +180,7 @@ class _Table:
         def put(text: str) -> None:
             if what is not None and text.strip() == "":
                 raise ValueError(f"the {what} in column '{name}' is empty")
-            key = text if what == "path" else text.strip()
-            codes.append(index.setdefault(key, len(index)))
+            codes.append(index.setdefault(text.strip(), len(index)))
 
         self.sinks.append((self._column(name), put))
         return codes

@@ -78,6 +78,7 @@ def load_pairs(
     remarks = screened(path, lfw.a, lfw.b, lfw.lines, lfw.labels, self_pairs_allowed)
     return PhotographPairs(
         printable(path.name),
+        path,
         sha256,
         lfw.photographs,
         lfw.a,
@@ -109,7 +110,7 @@ def _of_csv(
             name, sha256, listed.kind, listed.distances, labels, remarks=remarks
         )
     return PhotographPairs(
-        name, sha256, tuple(rows), a, b, listed.lines, labels, remarks, self_pairs_allowed
+        name, path, sha256, tuple(rows), a, b, listed.lines, labels, remarks, self_pairs_allowed
     )
 
 
@@ -120,6 +121,7 @@ def _of_folder(
     return PhotographPairs(
         # The name of "." and ".." is in their absolute form.
         printable(path.resolve().name) or "folder",
+        path,
         found.sha256,
         found.photographs,
         found.a,

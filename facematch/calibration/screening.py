@@ -121,7 +121,7 @@ def require_distinct_pictures(pairs: PhotographPairs, sha256: Sequence[str | Non
 
 def _where(pairs: PhotographPairs, pair: int) -> str:
     line = int(pairs.lines[pair])
-    return f"{pairs.name}: " if line == 0 else f"{pairs.name}: line {line}: "
+    return f"{pairs.path}: " if line == 0 else f"{pairs.path}, line {line}: "
 
 
 def _repeated(a: Int64Array, b: Int64Array) -> tuple[Int64Array, Int64Array]:

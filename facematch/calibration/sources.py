@@ -52,6 +52,7 @@ class PhotographPairs:
 
     Attributes:
         name: of the list or folder, without what cannot be printed.
+        path: of it, as given.
         sha256: hexadecimal digest of the list's bytes; for a folder, of the names of its
             photographs and of the pairs that were drawn.
         photographs: each once.
@@ -64,6 +65,7 @@ class PhotographPairs:
     """
 
     name: str
+    path: Path
     sha256: str
     photographs: tuple[Path, ...]
     a: Int64Array

@@ -10,7 +10,7 @@ import typer
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
 from facematch.cli import calibrate_json, calibrate_text, options, output
 from facematch.cli.progress import Progress
-from facematch.errors import UsageError
+from facematch.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from facematch.calibration import FitSettings
@@ -158,6 +158,8 @@ def calibrate(
     else:
         print(calibrate_text.report(result, out, plot))
         output.print_failures(result.failures, "photographs gave no template")
+    if result.failures and strict:
+        raise typer.Exit(InputError.exit_code)
 
 
 def _rule(

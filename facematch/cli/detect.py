@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,18 +31,18 @@ def detect(
     """Find faces: boxes, landmarks and scores."""
     from facematch.imaging.draw import Annotation
     from facematch.imaging.mtcnn import DetectorSettings
-    from facematch.imaging.paths import find_photographs
     from facematch.pipeline import Failure, open_detector
     from facematch.workflows import detect as workflow
     from facematch.workflows.annotate import AnnotatedCopies
 
-    found = find_photographs(options.given_paths(paths))
+    found = options.photographs_of(options.given_paths(paths))
     detector, engine = open_detector(device, DetectorSettings(min_face_size=min_face))
-    copies = None if draw is None else AnnotatedCopies(draw, found)
+    copies = None if draw is None else AnnotatedCopies(draw, found.paths)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
     with Progress("detecting", quiet, streaming=True) as progress:
-        for done, result in enumerate(workflow.detect(found, detector), start=1):
+        results = chain(workflow.detect(found.paths, detector), found.failures)
+        for done, result in enumerate(results, start=1):
             if isinstance(result, Failure):
                 failed.append(result)
                 if json:
@@ -61,9 +62,9 @@ def detect(
                     output.print_json(_json(result))
                 else:
                     _print(result)
-            progress(done, len(found))
+            progress(done, len(found.paths))
     output.print_failures(failed, "photographs could not be read")
-    if failed and len(failed) == len(found):
+    if len(failed) == len(found.paths) + len(found.failures):
         raise typer.Exit(InputError.exit_code)
 
 
@@ -110,24 +111,24 @@ def align(
 ) -> None:
     """Write aligned face crops, as the networks see them."""
     from facematch.imaging.mtcnn import DetectorSettings
-    from facematch.imaging.paths import find_photographs
     from facematch.pipeline import Failure, open_detector
     from facematch.workflows import detect as workflow
 
-    photographs = find_photographs([source])
+    found = options.photographs_of([source])
     detector, engine = open_detector(device, DetectorSettings(min_face_size=min_face))
     options.note(f"device: {engine.device}", quiet)
-    failed: list[Failure] = []
+    failed = list(found.failures)
     written: list[workflow.AlignedCrop] = []
     with Progress("aligning", quiet) as progress:
         for outcome in workflow.align(
-            source, photographs, destination, detector, face, border=border
+            source, found.paths, destination, detector, face, border=border
         ):
             if isinstance(outcome, Failure):
                 failed.append(outcome)
             else:
                 written.append(outcome)
-            progress(len(failed) + len({crop.source for crop in written}), len(photographs))
+            done = len(failed) - len(found.failures) + len({crop.source for crop in written})
+            progress(done, len(found.paths))
     if json:
         output.print_json(
             output.versioned(
@@ -141,7 +142,9 @@ def align(
             )
         )
     else:
-        print(f"wrote {len(written)} crops to {destination}, failed {len(failed)}")
+        print(
+            f"wrote {output.counted(len(written), 'crops')} to {destination}, failed {len(failed)}"
+        )
         output.print_failures(failed, "photographs gave no crop")
-    if failed and not written:
+    if not written:
         raise typer.Exit(InputError.exit_code)

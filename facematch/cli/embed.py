@@ -10,6 +10,7 @@ import typer
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
 from facematch.cli.progress import Progress
+from facematch.errors import InputError
 
 
 def embed(
@@ -26,17 +27,17 @@ def embed(
 ) -> None:
     """Write templates to a file, for use elsewhere or for `gallery import`."""
     from facematch.gallery import require_templates_place
-    from facematch.imaging.paths import find_photographs
     from facematch.pipeline import open_analyzer
     from facematch.workflows import embed as workflow
 
     options.require_folder_of(out)
     require_templates_place(out)
-    found = find_photographs(options.given_paths(paths))
+    found = options.photographs_of(options.given_paths(paths))
     analyzer, _, engine = open_analyzer(model, device, choice=face, strict=strict)
     options.note(f"device: {engine.device}", quiet)
     with Progress("embedding", quiet) as progress:
-        result = workflow.embed(found, analyzer, out, progress=progress)
+        result = workflow.embed(found.paths, analyzer, out, progress=progress)
+    failed = (*found.failures, *result.failed)
     if json:
         output.print_json(
             output.versioned(
@@ -44,12 +45,17 @@ def embed(
                     "path": result.path,
                     "templates": result.templates,
                     "photographs": result.photographs,
-                    "failed": output.failures_json(result.failed),
+                    "failed": output.failures_json(failed),
                     "model": result.model_name,
                     "model_fingerprint": result.model_fingerprint,
                 }
             )
         )
     else:
-        print(f"{result.path}: {result.templates} templates of {result.photographs} photographs")
-        output.print_failures(result.failed, "photographs gave no template")
+        print(
+            f"{result.path}: {output.counted(result.templates, 'templates')} of "
+            f"{output.counted(result.photographs, 'photographs')}"
+        )
+        output.print_failures(failed, "photographs gave no template")
+    if failed and strict:
+        raise typer.Exit(InputError.exit_code)

@@ -47,12 +47,19 @@ def enroll(
     from facematch.pipeline import open_analyzer
     from facematch.workflows import enroll as workflow
 
-    items = workflow.plan_enrolment(options.given_paths(paths), subject)
+    plan = workflow.plan_enrolment(options.given_paths(paths), subject)
     choice = options.one_face(face, "enroll")
     analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
     options.note(f"device: {engine.device}", quiet)
     with Progress("enrolling", quiet) as progress:
-        result = workflow.enroll(items, analyzer, gallery, keep_crops=keep_crops, progress=progress)
+        result = workflow.enroll(
+            plan.items,
+            analyzer,
+            gallery,
+            unusable=plan.failures,
+            keep_crops=keep_crops,
+            progress=progress,
+        )
     if json:
         output.print_json(_json(result))
     else:
@@ -94,8 +101,8 @@ def _print(result: EnrolResult) -> None:
         f"failed {len(result.failed)}"
     )
     print(
-        f"{result.gallery}: {result.references} references of {result.subjects} subjects, "
-        f"model {result.model_name}"
+        f"{result.gallery}: {output.counted(result.references, 'references')} of "
+        f"{output.counted(result.subjects, 'subjects')}, model {result.model_name}"
     )
     several = [face for face in result.enrolled if face.detected > 1]
     for face in several[: output.SHOWN_FAILURES]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,12 +41,11 @@ def identify(
     """Who is in these photographs? Every face is searched in the gallery."""
     from facematch.calibration.choice import choose_decision
     from facematch.gallery import Gallery
-    from facematch.imaging.paths import find_photographs
     from facematch.pipeline import Failure, open_analyzer
     from facematch.workflows import identify as workflow
     from facematch.workflows.annotate import AnnotatedCopies
 
-    found = find_photographs(options.given_paths(paths))
+    found = options.photographs_of(options.given_paths(paths))
     analyzer, bundle, engine = open_analyzer(model, device, choice=face, strict=strict)
     decision = choose_decision(
         bundle.identity,
@@ -54,7 +54,7 @@ def identify(
         calibration=calibration,
         metric=metric,
     )
-    copies = None if draw is None else AnnotatedCopies(draw, found)
+    copies = None if draw is None else AnnotatedCopies(draw, found.paths)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
     with (
@@ -62,8 +62,8 @@ def identify(
         Progress("identifying", quiet, streaming=True) as bar,
     ):
         options.note(_promise(workflow.expected_fpir(opened, decision), opened, decision), quiet)
-        results = workflow.identify(found, analyzer, opened, decision, top=top)
-        for done, result in enumerate(results, start=1):
+        searched = workflow.identify(found.paths, analyzer, opened, decision, top=top)
+        for done, result in enumerate(chain(searched, found.failures), start=1):
             if isinstance(result, Failure):
                 failed.append(result)
                 if json:
@@ -77,9 +77,9 @@ def identify(
                     output.print_json(_json(result, decision, bundle.identity))
                 else:
                     _print(result)
-            bar(done, len(found))
+            bar(done, len(found.paths))
     output.print_failures(failed, "photographs could not be searched")
-    if failed and (strict or len(failed) == len(found)):
+    if failed and (strict or len(failed) == len(found.paths) + len(found.failures)):
         raise typer.Exit(InputError.exit_code)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facematch.choices import Device, FaceChoice, Metric
 from facematch.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from facematch.imaging.paths import FoundPhotographs
 
 DEFAULT_GALLERY = Path("faces.h5")
 
@@ -93,6 +96,20 @@ def given_paths(arguments: Sequence[str]) -> list[Path]:
     if not paths:
         raise UsageError("no paths on stdin")
     return paths
+
+
+def photographs_of(paths: Sequence[Path]) -> FoundPhotographs:
+    """The photographs that paths stand for, beside those that cannot be found.
+
+    Raises:
+        InputError: there is not one.
+    """
+    from facematch.imaging.paths import gather_photographs, nothing_found
+
+    found = gather_photographs(paths)
+    if not found.paths:
+        raise nothing_found(paths, found.failures)
+    return found
 
 
 def require_folder_of(path: Path) -> None:

@@ -110,11 +110,24 @@ def describe_face(photograph: AnalyzedPhotograph, face: AnalyzedFace) -> list[st
     return lines
 
 
+def counted(number: int, what: str) -> str:
+    """``3 photographs were not enrolled``, or ``1 photograph was not enrolled``.
+
+    Args:
+        number: of them.
+        what: in the plural, with its noun first.
+    """
+    if number == 1:
+        noun, *rest = what.split(" ")
+        what = " ".join([noun.removesuffix("s"), *("was" if w == "were" else w for w in rest)])
+    return f"{number} {what}"
+
+
 def print_failures(failed: Sequence[Failure], what: str) -> None:
-    """Lists failures on stderr, the first ones in full."""
+    """Lists failures on stderr, the first ones in full; ``what`` as in :func:`counted`."""
     if not failed:
         return
-    print(f"{len(failed)} {what}:", file=sys.stderr)
+    print(f"{counted(len(failed), what)}:", file=sys.stderr)
     for failure in failed[:SHOWN_FAILURES]:
         print(f"  {failure.reason}", file=sys.stderr)
     if len(failed) > SHOWN_FAILURES:

@@ -61,7 +61,7 @@ def select_faces(
     if choice is FaceChoice.ONLY and len(faces) > 1:
         raise SeveralFacesError(
             f"{name}: {len(faces)} faces where exactly one was asked for; crop the photograph "
-            "or choose with --face largest|center|best|all"
+            "or choose with --face largest, center or best"
         )
     visible = _visible_xyxy(faces, size_wh)
     merits = _merits(faces, choice, size_wh, visible, qualities)

@@ -5,13 +5,13 @@ from facematch.pipeline.analyzer import (
     AnalyzedPhotograph,
     Analyzer,
     Detector,
-    Failure,
     TemplateNetwork,
 )
 from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
 from facematch.pipeline.opening import open_analyzer, open_detector, open_templates
 from facematch.pipeline.templates import Gathered, TemplateSource
 from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
+from facematch.types import Failure
 
 __all__ = [
     "Acquired",

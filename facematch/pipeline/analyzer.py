@@ -19,6 +19,7 @@ from facematch.types import (
     Alignment,
     Face,
     FaceChoice,
+    Failure,
     Float32Array,
     ModelIdentity,
     PassedOver,
@@ -90,14 +91,6 @@ class AnalyzedPhotograph:
     choice: FaceChoice
     faces: tuple[AnalyzedFace, ...]
     passed_over: tuple[PassedOver, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be used: a failure to acquire or to enrol."""
-
-    path: str
-    reason: str
 
 
 class Analyzer:

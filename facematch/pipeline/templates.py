@@ -23,9 +23,9 @@ from facematch.errors import (
 )
 from facematch.imaging.decode import DEFAULT_LIMITS
 from facematch.imaging.reading import file_sha256
-from facematch.pipeline.analyzer import AnalyzedPhotograph, Analyzer, Failure
+from facematch.pipeline.analyzer import AnalyzedPhotograph, Analyzer
 from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
-from facematch.types import Float32Array, ModelIdentity
+from facematch.types import Failure, Float32Array, ModelIdentity
 
 # Photographs looked up, embedded and stored together: what an interruption loses.
 PHOTOGRAPHS_PER_BLOCK = 256

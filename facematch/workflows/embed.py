@@ -62,7 +62,8 @@ def embed(
             ]
         progress(done, len(paths))
     if not references:
-        raise NoFaceError(f"no template from {len(paths)} photographs: {failed[0].reason}")
+        why = f"; the first failure: {failed[0].reason}" if failed else ""
+        raise NoFaceError(f"no photograph gave a template{why}")
     write_templates(output, analyzer.identity, references, np.concatenate(templates))
     return EmbedResult(
         str(output),

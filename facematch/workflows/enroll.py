@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facematch.errors import ImageNotFoundError, ManifestError, UsageError
-from facematch.gallery import GalleryWriter, normalize_subject
-from facematch.imaging.paths import find_photographs
-from facematch.pipeline import AnalyzedPhotograph, Analyzer, Failure
-from facematch.types import PassedOver, Quality, Reference
+from facematch.errors import ManifestError, UsageError
+from facematch.gallery import Gallery, GalleryWriter, normalize_subject
+from facematch.imaging.decode import DEFAULT_LIMITS
+from facematch.imaging.paths import (
+    gather_photographs,
+    is_photograph,
+    nothing_found,
+    path_problem,
+)
+from facematch.imaging.reading import file_sha256
+from facematch.pipeline import AnalyzedPhotograph, Analyzer
+from facematch.types import Failure, PassedOver, Quality, Reference
 
 LARGEST_MANIFEST_BYTES = 1 << 28
 ALREADY_ENROLLED = "already enrolled (same file contents)"
@@ -62,7 +68,20 @@ class EnrolResult:
     failed: tuple[Failure, ...]
 
 
-def plan_enrolment(paths: Sequence[Path], subject: str | None) -> tuple[EnrolmentItem, ...]:
+@dataclass(frozen=True, slots=True)
+class EnrolmentPlan:
+    """Whose face each photograph shows.
+
+    Attributes:
+        items: what can be enrolled.
+        failures: paths that cannot be found or read, and photographs of nobody knows whom.
+    """
+
+    items: tuple[EnrolmentItem, ...]
+    failures: tuple[Failure, ...]
+
+
+def plan_enrolment(paths: Sequence[Path], subject: str | None) -> EnrolmentPlan:
     """Finds out whose face each photograph shows.
 
     Args:
@@ -72,19 +91,23 @@ def plan_enrolment(paths: Sequence[Path], subject: str | None) -> tuple[Enrolmen
         subject: of all photographs; None to take it from folders and lists.
 
     Raises:
-        ImageNotFoundError: a path does not exist.
+        InputError: there is no photograph to enrol.
         ManifestError: a CSV does not follow its format.
-        UsageError: a single photograph without a subject, or a name that is not allowed.
+        UsageError: a single photograph without a subject, a list with one, or a name that is
+            not allowed.
     """
     items: list[EnrolmentItem] = []
+    failures: list[Failure] = []
     for path in paths:
-        if not path.exists():
-            raise ImageNotFoundError(f"{path}: no such file or folder")
-        if subject is not None:
-            name = normalize_subject(subject)
-            items += [EnrolmentItem(name, found) for found in find_photographs([path])]
+        problem = path_problem(path)
+        if problem is not None:
+            failures.append(Failure(str(path), str(problem)))
+        elif subject is not None:
+            if path.suffix.lower() == ".csv":
+                raise UsageError(f"{path}: a list names its own subjects; leave --subject out")
+            items += _of_subject(normalize_subject(subject), path, failures)
         elif path.is_dir():
-            items += _from_folder(path)
+            items += _from_folder(path, failures)
         elif path.suffix.lower() == ".csv":
             items += _from_manifest(path)
         else:
@@ -93,21 +116,43 @@ def plan_enrolment(paths: Sequence[Path], subject: str | None) -> tuple[Enrolmen
                 "one sub-folder per subject"
             )
     if not items:
-        raise ImageNotFoundError(f"{paths[0]}: no photographs found there")
-    return tuple(items)
+        raise nothing_found(paths, failures)
+    return EnrolmentPlan(tuple(items), tuple(failures))
 
 
-def _from_folder(root: Path) -> Iterator[EnrolmentItem]:
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not folders:
+def _of_subject(name: str, path: Path, failures: list[Failure]) -> list[EnrolmentItem]:
+    found = gather_photographs([path])
+    failures += found.failures
+    return [EnrolmentItem(name, photograph) for photograph in found.paths]
+
+
+def _from_folder(root: Path, failures: list[Failure]) -> Iterator[EnrolmentItem]:
+    try:
+        entries = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        reason = f"{root}: cannot be read ({error.strerror}); check its permissions"
+        failures.append(Failure(str(root), reason))
+        return
+    folders = [path for path in entries if path.is_dir()]
+    strays = [path for path in entries if is_photograph(path)]
+    if strays and not folders:
         raise UsageError(
             f"{root}: has no sub-folders; make one per subject, or name the one subject of "
             "this folder with --subject NAME"
         )
     for folder in folders:
-        name = normalize_subject(folder.name)
-        for path in find_photographs([folder]):
-            yield EnrolmentItem(name, path)
+        try:
+            name = normalize_subject(folder.name)
+        except UsageError as error:
+            failures.append(Failure(str(folder), f"{folder}: {error}"))
+            continue
+        yield from _of_subject(name, folder, failures)
+    for stray in strays:
+        reason = (
+            f"{stray}: whose is it? move it into the sub-folder of its subject, or enroll it "
+            "with --subject NAME"
+        )
+        failures.append(Failure(str(stray), reason))
 
 
 def _from_manifest(path: Path) -> Iterator[EnrolmentItem]:
@@ -136,11 +181,16 @@ def _from_manifest(path: Path) -> Iterator[EnrolmentItem]:
         raise ManifestError(f"{path}: is not CSV ({error})") from error
 
 
+class EnrolmentInterrupted(KeyboardInterrupt):
+    """Ctrl-C during an enrolment; what was done until then is in the gallery."""
+
+
 def enroll(
     items: Sequence[EnrolmentItem],
     analyzer: Analyzer,
     gallery: Path,
     *,
+    unusable: Sequence[Failure] = (),
     keep_crops: bool = False,
     commit_every_s: float = 30.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -155,6 +205,7 @@ def enroll(
         items: what to enrol.
         analyzer: decodes, detects and embeds.
         gallery: the file; made if it does not exist.
+        unusable: failures of the plan, to be listed with the others.
         keep_crops: store the aligned 112x112 crops, from which another model can re-embed.
         commit_every_s: least seconds between commits.
         progress: called with photographs done and in all.
@@ -162,32 +213,44 @@ def enroll(
     Raises:
         GalleryError: the gallery cannot be used with this model, or is locked.
         OutputError: it cannot be written.
+        EnrolmentInterrupted: by Ctrl-C; says how much was enrolled.
     """
     enrolled: list[EnrolledFace] = []
     skipped: list[SkippedPhotograph] = []
-    failed: list[Failure] = []
+    failed = list(unusable)
+    if gallery.exists():  # before the lock, which leaves a file beside what is no gallery
+        Gallery.open(gallery, analyzer.identity).close()
     with GalleryWriter.open(gallery, analyzer.identity) as writer:
-        pending = list(_pending(items, writer.subject_by_source(), skipped, failed))
-        outcomes = analyzer.stream(item.path for item in pending)
+        tasks = _tasks(items, writer.subject_by_source(), skipped, failed)
+        waiting = sum(1 + len(task.copies) for task in tasks)
+        outcomes = analyzer.stream(task.item.path for task in tasks)
         committed_at, interval_s = time.monotonic(), commit_every_s
         try:
-            for item, outcome in zip(pending, outcomes, strict=True):
+            for task, outcome in zip(tasks, outcomes, strict=True):
                 if isinstance(outcome, Failure):
-                    failed.append(outcome)
+                    failed += [outcome, *(_same_failure(outcome, copy) for copy in task.copies)]
                 else:
                     photograph, templates = outcome
-                    writer.add(_references(item.subject, photograph, keep_crops), templates)
-                    enrolled += _enrolled(item.subject, photograph)
-                progress(len(items) - len(pending) + len(enrolled) + len(failed), len(items))
+                    writer.add(_references(task.item.subject, photograph, keep_crops), templates)
+                    enrolled += _enrolled(task.item.subject, photograph)
+                    for copy in task.copies:
+                        _note_copy(copy, task.item.subject, skipped, failed)
+                waiting -= 1 + len(task.copies)
+                progress(len(items) - waiting, len(items))
                 if time.monotonic() - committed_at > interval_s:
                     started_at = time.monotonic()
                     writer.commit()
                     committed_at = time.monotonic()
                     # A commit writes the whole file: in a large gallery, less often.
                     interval_s = max(interval_s, 20 * (committed_at - started_at))
+        except KeyboardInterrupt as stop:
+            _commit(writer, enrolled)
+            raise EnrolmentInterrupted(
+                f"interrupted with {len(enrolled)} of {len(items)} photographs newly enrolled; "
+                "the same command goes on with the rest"
+            ) from stop
         finally:
-            if enrolled:  # a run in which everything fails makes no empty gallery
-                writer.commit()
+            _commit(writer, enrolled)
         return EnrolResult(
             str(gallery),
             analyzer.identity.name,
@@ -200,31 +263,57 @@ def enroll(
         )
 
 
-def _pending(
+def _commit(writer: GalleryWriter, enrolled: Sequence[EnrolledFace]) -> None:
+    """A run in which everything fails makes no empty gallery. May be called again."""
+    if enrolled:
+        writer.commit()
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A photograph that needs work, and others with the same bytes that wait for it."""
+
+    item: EnrolmentItem
+    copies: list[EnrolmentItem]
+
+
+def _tasks(
     items: Sequence[EnrolmentItem],
-    subject_by_source: Mapping[str, str],
+    owners: Mapping[str, str],
     skipped: list[SkippedPhotograph],
     failed: list[Failure],
-) -> Iterator[EnrolmentItem]:
-    """The items that need work; notes the others."""
-    owners = dict(subject_by_source)
+) -> list[_Task]:
+    """What needs work; notes the photographs that are in the gallery."""
+    tasks: list[_Task] = []
+    task_by_sha256: dict[str, _Task] = {}
     for item in items:
-        try:
-            with item.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:  # the analyzer says what is wrong with it
-            yield item
-            continue
-        owner = owners.get(digest)
-        if owner is None:
-            owners[digest] = item.subject
-            yield item
-        elif owner == item.subject:
-            skipped.append(SkippedPhotograph(str(item.path), ALREADY_ENROLLED))
+        digest = file_sha256(item.path, DEFAULT_LIMITS.max_bytes)
+        if digest is None:  # the analyzer says what is wrong with it
+            tasks.append(_Task(item, []))
+        elif digest in owners:
+            _note_copy(item, owners[digest], skipped, failed)
+        elif digest in task_by_sha256:
+            task_by_sha256[digest].copies.append(item)
         else:
-            # One photograph gives one face, so this would store it under a second name.
-            reason = f"{item.path}: already enrolled as {owner}; remove or rename that first"
-            failed.append(Failure(str(item.path), reason))
+            tasks.append(_Task(item, []))
+            task_by_sha256[digest] = tasks[-1]
+    return tasks
+
+
+def _note_copy(
+    item: EnrolmentItem, owner: str, skipped: list[SkippedPhotograph], failed: list[Failure]
+) -> None:
+    """Notes a photograph whose bytes are enrolled for ``owner``."""
+    if owner == item.subject:
+        skipped.append(SkippedPhotograph(str(item.path), ALREADY_ENROLLED))
+    else:
+        # One photograph gives one face, so this would store it under a second name.
+        reason = f"{item.path}: already enrolled as {owner}; remove or rename that first"
+        failed.append(Failure(str(item.path), reason))
+
+
+def _same_failure(failure: Failure, copy: EnrolmentItem) -> Failure:
+    return Failure(str(copy.path), failure.reason.replace(failure.path, str(copy.path)))
 
 
 def _references(subject: str, photograph: AnalyzedPhotograph, keep_crops: bool) -> list[Reference]:

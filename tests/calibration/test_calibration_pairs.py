@@ -16,6 +16,7 @@ from facematch.calibration import (
     Remarks,
     ScoreKind,
     load_pairs,
+    require_photographs,
 )
 from facematch.calibration import folders as folders_module
 from facematch.calibration import pairs as pairs_module
@@ -405,3 +406,14 @@ def test_more_pairs_than_fit_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UsageError, match=r"--impostors N"):
         load_pairs(root, impostors=None)
     assert load_pairs(root, impostors=6)
+
+
+def test_spaces_around_paths_are_not_part_of_them(tmp_path: Path) -> None:
+    path = listed(tmp_path, 'a,b,same\n x.jpg ,y.jpg,1\n"x.jpg ",\tz.jpg ,0\n')
+    assert photographs(path).photographs == tuple(tmp_path / f"{name}.jpg" for name in "xyz")
+
+
+def test_the_unknown_photograph_is_named_with_its_list(tmp_path: Path) -> None:
+    path = listed(tmp_path, "a,b,same\nx.jpg,y.jpg,1\nx.jpg,z.jpg,0\n")
+    with pytest.raises(PairsFormatError, match=f"{path}, line 2: there is no photograph"):
+        require_photographs(photographs(path))

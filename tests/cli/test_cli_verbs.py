@@ -18,6 +18,7 @@ from fakes import BLUE, GREEN, ORANGE, RED, FakeNetwork, photograph
 from typer.testing import CliRunner
 
 from facematch.cli import app
+from facematch.pipeline import analyzer
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -198,6 +199,61 @@ def test_crops_of_photographs_with_one_name_have_two(tmp_path: Path) -> None:
     result = document(run("align", tmp_path / "in", tmp_path / "out", "--json"))
     assert [Path(w["path"]).name for w in result["written"]] == ["pic.png", "pic-2.png"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["pic-2.png", "pic.png"]
+
+
+BATCHES = {
+    "detect": (),
+    "identify": ("--threshold", 0.5),
+    "embed": ("-o", "t.h5"),
+    "enroll": ("--subject", "Ann", "-g", "new.h5"),
+}
+
+
+@pytest.mark.parametrize("command", [*BATCHES, "align"])
+def test_empty_input_is_one_error_everywhere(tmp_path: Path, people: Path, command: str) -> None:
+    run("enroll", people)
+    (tmp_path / "empty").mkdir()
+    more = BATCHES.get(command, (tmp_path / "out",))
+    found = "no photographs found in"
+    refused(run(command, tmp_path / "empty", *more), 3, found, str(tmp_path / "empty"))
+    refused(run(command, tmp_path / "nowhere", *more), 3, "nowhere: no such file", "check")
+
+
+@pytest.mark.parametrize("command", BATCHES)
+def test_one_bad_path_does_not_stop_a_batch(
+    tmp_path: Path, people: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("enroll", people)
+    good, gone = people / "Ann" / "1.png", tmp_path / "gone.png"
+    arguments = (command, gone, good, *BATCHES[command])
+    text = run(*arguments)
+    assert text.exit_code == 0, text.output
+    head, reason = text.stderr.splitlines()[-2:]
+    assert head.startswith("1 photograph ")
+    assert reason == f"  {gone}: no such file or folder; check the path"
+    made = run(*arguments, "--json", "-q")
+    assert made.exit_code == 0
+    assert str(gone) in made.stdout.splitlines()[-1]
+    if command != "detect":
+        # The fakes are too dark, but it is the path that fails here.
+        monkeypatch.setattr(analyzer, "require_quality", lambda quality, name: None)
+        assert run(*arguments, "--strict").exit_code == 3
+
+
+def test_strict_calibration_fails_with_its_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = write_pairs(tmp_path / "pictures")
+    broken = tmp_path / "pictures" / "broken.png"
+    broken.write_bytes(b"")
+    pairs.write_text(pairs.read_text() + "r1.png,broken.png,0\n")
+    lenient = run("calibrate", pairs, "--target-fmr", 0.1, "--json")
+    assert lenient.exit_code == 0
+    assert document(lenient)["failures_to_acquire"] == 1
+    monkeypatch.setattr(analyzer, "require_quality", lambda quality, name: None)
+    strict = run("calibrate", pairs, "--target-fmr", 0.1, "--strict")
+    assert strict.exit_code == 3
+    assert "1 photograph gave no template:" in strict.stderr
 
 
 def test_no_face_in_detect_is_a_result(tmp_path: Path) -> None:

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from facematch.errors import ImageNotFoundError, InputError
-from facematch.imaging.paths import PHOTOGRAPH_SUFFIXES, find_photographs
+from facematch.imaging.paths import (
+    PHOTOGRAPH_SUFFIXES,
+    find_photographs,
+    gather_photographs,
+    nothing_found,
+)
 
 
 def make(folder: Path, *names: str) -> None:
@@ -56,8 +62,15 @@ def test_folder_without_photographs(tmp_path: Path) -> None:
 def test_missing_paths(tmp_path: Path, name: str) -> None:
     make(tmp_path, "a.jpg")
     (tmp_path / "broken.jpg").symlink_to("gone.jpg")
+    given = [tmp_path / name, tmp_path / "a.jpg"]
     with pytest.raises(ImageNotFoundError, match=f"{name}: no such file or folder"):
-        find_photographs([tmp_path / "a.jpg", tmp_path / name])
+        find_photographs(given)
+    found = gather_photographs(given)
+    assert found.paths == (tmp_path / "a.jpg",)
+    (failure,) = found.failures
+    assert failure.path == str(tmp_path / name)
+    assert "check the path" in failure.reason
+    assert str(nothing_found(given, found.failures)) == failure.reason
 
 
 def test_links(tmp_path: Path) -> None:
@@ -101,3 +114,21 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Path, "iterdir", deny)
     with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
         find_photographs([tmp_path])
+
+
+def test_one_unreadable_folder_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a/1.jpg", "b/2.jpg", "c/3.jpg")
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "b":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = gather_photographs([tmp_path, Path("nul\0.jpg")])
+    assert found.paths == (tmp_path / "a" / "1.jpg", tmp_path / "c" / "3.jpg")
+    assert [failure.path for failure in found.failures] == [str(tmp_path / "b"), "nul\0.jpg"]
+    assert "(and 1 more)" in str(nothing_found([], found.failures))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fakes import BLUE, GREEN, RED, FakeDetector, FakeNetwork, photograph
 
 from facematch.errors import (
+    GalleryFormatError,
     GalleryModelMismatchError,
-    ImageNotFoundError,
+    InputError,
     ManifestError,
     UsageError,
 )
 from facematch.gallery import Gallery
 from facematch.pipeline import Analyzer
 from facematch.types import UInt8Array
-from facematch.workflows.enroll import EnrolmentItem, enroll, plan_enrolment
+from facematch.workflows.enroll import EnrolmentInterrupted, EnrolmentItem, enroll, plan_enrolment
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_a_folder_per_subject_is_enrolled_and_skipped_the_second_time(
     people: Path, tmp_path: Path, analyzer: Analyzer
 ) -> None:
     gallery = tmp_path / "faces.h5"
-    items = plan_enrolment([people], None)
+    items = plan_enrolment([people], None).items
     first = enroll(items, analyzer, gallery)
     assert (len(first.enrolled), len(first.skipped), len(first.failed)) == (4, 0, 0)
     assert (first.references, first.subjects) == (4, 2)
@@ -50,7 +52,7 @@ def test_bad_files_are_listed_and_the_rest_goes_on(
 ) -> None:
     (people / "Bob" / "broken.jpg").write_bytes(b"\xff\xd8 cut off")
     photograph(people / "Ann" / "nobody.png", [])
-    result = enroll(plan_enrolment([people], None), analyzer, tmp_path / "faces.h5")
+    result = enroll(plan_enrolment([people], None).items, analyzer, tmp_path / "faces.h5")
     assert len(result.enrolled) == 4
     assert {Path(f.path).name for f in result.failed} == {"broken.jpg", "nobody.png"}
     assert all(Path(f.path).name in f.reason for f in result.failed)
@@ -86,8 +88,8 @@ def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
     for number in range(3, 60):
         photograph(people / "Ann" / f"{number:02}.png", [RED], sizes=[40 + number])
     gallery = tmp_path / "faces.h5"
-    items = plan_enrolment([people], None)
-    with pytest.raises(KeyboardInterrupt):
+    items = plan_enrolment([people], None).items
+    with pytest.raises(EnrolmentInterrupted, match="with 32 of 61 photographs newly enrolled"):
         enroll(items, Analyzer(Interrupted(), FakeNetwork()), gallery)
     with Gallery.open(gallery) as opened:
         kept = len(opened)
@@ -97,9 +99,20 @@ def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
     assert result.references == len(items)
 
 
+def test_no_lock_is_left_beside_what_is_no_gallery(
+    people: Path, tmp_path: Path, analyzer: Analyzer
+) -> None:
+    foreign = tmp_path / "in" / "notes.txt"
+    foreign.parent.mkdir()
+    foreign.write_text("not a gallery")
+    with pytest.raises(GalleryFormatError):
+        enroll(plan_enrolment([people], None).items, analyzer, foreign)
+    assert [path.name for path in foreign.parent.iterdir()] == ["notes.txt"]
+
+
 def test_kept_crops_are_stored(people: Path, tmp_path: Path, analyzer: Analyzer) -> None:
     gallery = tmp_path / "faces.h5"
-    enroll(plan_enrolment([people], None), analyzer, gallery, keep_crops=True)
+    enroll(plan_enrolment([people], None).items, analyzer, gallery, keep_crops=True)
     with Gallery.open(gallery) as opened:
         crop = opened.reference(0).crop_rgb
         assert crop is not None
@@ -110,17 +123,17 @@ def test_a_gallery_of_another_model_is_refused(
     people: Path, tmp_path: Path, analyzer: Analyzer
 ) -> None:
     gallery = tmp_path / "faces.h5"
-    enroll(plan_enrolment([people], None), analyzer, gallery)
+    enroll(plan_enrolment([people], None).items, analyzer, gallery)
     other = Analyzer(FakeDetector(), FakeNetwork("0" * 64, "other-1"))
     with pytest.raises(GalleryModelMismatchError, match="other-1"):
-        enroll(plan_enrolment([people], None), other, gallery)
+        enroll(plan_enrolment([people], None).items, other, gallery)
 
 
 def test_manifest_paths_are_relative_to_it(tmp_path: Path) -> None:
     photograph(tmp_path / "pictures" / "é.png", [BLUE])
     manifest = tmp_path / "list.csv"
     manifest.write_text("\ufeffPath,Subject,note\npictures/é.png,Zoë,x\n", encoding="utf-8")
-    assert plan_enrolment([manifest], None) == (
+    assert plan_enrolment([manifest], None).items == (
         EnrolmentItem("Zoë", tmp_path / "pictures" / "é.png"),
     )
 
@@ -142,13 +155,70 @@ def test_manifests_that_cannot_be_used(tmp_path: Path, content: bytes, message: 
         plan_enrolment([manifest], None)
 
 
+def test_a_plan_goes_on_past_bad_paths(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions cannot be tried by root, so the folder of Bob refuses by itself."""
+    photograph(people / "whose.png", [BLUE])
+    (people / "notes.txt").touch()
+    (people / "..Eve").mkdir()
+    (people / "Cy\x07").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "Bob":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    plan = plan_enrolment([people, people / "gone"], None)
+    assert {item.subject for item in plan.items} == {"Ann"}
+    reasons = {Path(f.path).name: f.reason for f in plan.failures}
+    assert set(reasons) == {"Bob", "Cy\x07", "gone", "whose.png"}
+    assert "cannot be read (Permission denied); check its permissions" in reasons["Bob"]
+    assert "whose is it? move it" in reasons["whose.png"]
+    assert "no such file or folder; check the path" in reasons["gone"]
+    assert [f.path for f in plan_enrolment([people / "Ann", people / "x"], "Ann").failures] == [
+        str(people / "x")
+    ]
+
+
+def test_copies_share_the_fate_of_the_first(people: Path, analyzer: Analyzer) -> None:
+    broken = people / "Ann" / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff cut off")
+    for name in ("Ann/broken too.jpg", "Bob/broken three.jpg"):
+        (people / name).write_bytes(broken.read_bytes())
+    for name in ("Ann/again.png", "Bob/not Bob.png"):
+        (people / name).write_bytes((people / "Ann" / "1.png").read_bytes())
+    (people / "Bob" / "0.png").symlink_to(people / "Bob" / "1.png")
+    result = enroll(plan_enrolment([people], None).items, analyzer, people / "faces.h5")
+    assert len(result.enrolled) == 4
+    assert {Path(s.path).name for s in result.skipped} == {"1.png", "again.png"}
+    reasons = {Path(f.path).name: f.reason for f in result.failed}
+    assert set(reasons) == {
+        *("broken.jpg", "broken too.jpg", "broken three.jpg", "not Bob.png"),
+    }
+    assert all(name in reason for name, reason in reasons.items())
+    assert all("JPEG" in reasons[name] for name in reasons if name.startswith("broken"))
+    assert "already enrolled as Ann" in reasons["not Bob.png"]
+
+
+def test_only_files_within_the_limit_are_hashed(tmp_path: Path, analyzer: Analyzer) -> None:
+    items = [EnrolmentItem("Ann", Path("/dev/zero"))]
+    result = enroll(items, analyzer, tmp_path / "faces.h5")
+    assert "larger where at most" in result.failed[0].reason
+
+
 def test_plans_that_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(ImageNotFoundError, match="no such file"):
+    with pytest.raises(InputError, match="no such file"):
         plan_enrolment([tmp_path / "nowhere"], None)
     with pytest.raises(UsageError, match="--subject"):
         plan_enrolment([photograph(tmp_path / "a.png", [RED])], None)
     with pytest.raises(UsageError, match="no sub-folders"):
         plan_enrolment([tmp_path], None)
     (tmp_path / "Ann").mkdir()
-    with pytest.raises(ImageNotFoundError, match="no photographs"):
+    with pytest.raises(InputError, match="whose is it"):
         plan_enrolment([tmp_path], None)
+    with pytest.raises(InputError, match=f"no photographs found in {tmp_path / 'Ann'}"):
+        plan_enrolment([tmp_path / "Ann"], None)
+    (tmp_path / "list.csv").touch()
+    with pytest.raises(UsageError, match="leave --subject out"):
+        plan_enrolment([tmp_path / "list.csv"], "Ann")

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 TERMINAL_CELLS = 80
 
-app = typer.Typer(help="List, change, check, export and import galleries.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, change, check, export and import galleries.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Subject = Annotated[str, typer.Argument(help="Name of the subject.")]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facematch.imaging.draw import Annotation
     from facematch.pipeline import Failure
     from facematch.types import ModelIdentity
-    from facematch.workflows.identify import IdentifiedFace, IdentifyResult
+    from facematch.workflows.identify import IdentifiedFace, IdentifyResult, Promise
 
 
 def identify(
@@ -58,7 +58,7 @@ def identify(
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
     with Gallery.open(gallery, bundle.identity) as opened, Progress("identifying", quiet) as bar:
-        options.note(_promise(workflow.expected_fpir(opened, decision), opened, decision), quiet)
+        options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)
         results = workflow.identify(found, analyzer, opened, decision, top=top)
         for done, result in enumerate(results, start=1):
             if isinstance(result, Failure):
@@ -80,13 +80,15 @@ def identify(
         raise typer.Exit(InputError.exit_code)
 
 
-def _promise(fpir: float | None, gallery: Any, decision: DecisionThreshold) -> str:
+def _promise(promise: Promise | None, gallery: Any, decision: DecisionThreshold) -> str:
     text = f"{len(gallery.templates)} references; {output.describe_decision(decision)}"
-    if fpir is None:
+    if promise is None:
         return text
+    about = f"about {output.percent(promise.fpir)}, at most {output.percent(promise.upper)},"
+    if not promise.resolved:
+        about = f"at most {output.percent(promise.upper)} (too few pairs to say less)"
     return (
-        f"{text}; in a gallery of this size a stranger is taken for somebody in about "
-        f"{output.percent(fpir)} of searches"
+        f"{text}; in a gallery of this size a stranger is taken for somebody in {about} of searches"
     )
 
 

@@ -35,15 +35,34 @@ class IdentifyResult:
     faces: tuple[IdentifiedFace, ...]
 
 
-def expected_fpir(gallery: Gallery, decision: DecisionThreshold) -> float | None:
-    """Chance that a person who is not in the gallery is taken for somebody who is.
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """How often a stranger is taken for somebody.
 
-    From the calibration's FMR and the number of references, as if their comparisons were
-    independent; None for a threshold without a calibration.
+    Attributes:
+        fpir: chance in one search, from the calibration's FMR and the number of references,
+            as if their comparisons were independent.
+        upper: the same from the upper limit of the FMR's interval.
+        resolved: False if the calibration had too few pairs for its target; then only
+            ``upper`` says anything.
     """
-    if decision.calibration is None:
+
+    fpir: float
+    upper: float
+    resolved: bool
+
+
+def promised(gallery: Gallery, decision: DecisionThreshold) -> Promise | None:
+    """What the threshold means in this gallery; None for one without a calibration."""
+    calibration = decision.calibration
+    if calibration is None:
         return None
-    return fpir_estimate(decision.calibration.fmr, len(gallery.templates))
+    size = len(gallery.templates)
+    return Promise(
+        fpir_estimate(calibration.fmr, size),
+        fpir_estimate(calibration.fmr_interval.high, size),
+        calibration.resolved and calibration.fmr > 0,
+    )
 
 
 def identify(

@@ -77,8 +77,8 @@ class DistributedRanks:
         pooled = gathered.full_tensor(grad_placements=[Partial()])
         if min(rows) == most:
             return pooled
-        parts = pooled.split(most)
-        return torch.cat([part[:count] for part, count in zip(parts, rows, strict=True)])
+        starts = range(0, len(pooled), most)
+        return torch.cat([pooled[i : i + count] for i, count in zip(starts, rows, strict=True)])
 
     def agreed(self, *flags: bool) -> tuple[bool, ...]:
         shared = torch.tensor(flags, dtype=torch.uint8, device=self.device)
@@ -186,13 +186,12 @@ def prepare(
         return network
     device = torch.device(device)
     if device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     ranks.follow(chain(network.parameters(), network.buffers()))
     if mode is Parallel.DATA:
         # The layout first: gradients are exchanged in that of the weights.
         network.to(memory_format=torch.channels_last)
-        # The first rank's running statistics count in the end, so they are not sent around.
-        return DistributedDataParallel(network, broadcast_buffers=False)
+        return DistributedDataParallel(network)
     mesh = _mesh(mode, ranks.count, device.type, group)
     network.to(memory_format=torch.contiguous_format)  # all that fully_shard takes
     for stage in _stages(network):

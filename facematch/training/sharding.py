@@ -46,12 +46,19 @@ def whole(state: Any) -> Any:
 
 
 def placed(value: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor, which all processes have, on the device and in the shards of another."""
+    """A whole tensor, which all processes have, on the device and in the shards of another.
+
+    It takes over the order in memory, too: fused optimizers step through a weight and its
+    moments side by side, and one process keeps weights channels last, which shards cannot be.
+    """
     value = value.to(like.device)
-    if not isinstance(like, DTensor):
-        return value
-    # Without a source nothing is sent: each process cuts its part out of what it has.
-    return distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
+    if isinstance(like, DTensor):
+        # Without a source nothing is sent: each process cuts its part out of what it has.
+        value = distribute_tensor(
+            value.contiguous(), like.device_mesh, like.placements, src_data_rank=None
+        )
+    with torch.no_grad():
+        return torch.empty_like(like).copy_(value)
 
 
 def load_whole(module: nn.Module, state: Mapping[str, Tensor]) -> None:

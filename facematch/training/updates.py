@@ -90,6 +90,6 @@ class Updates:
 def _placed(moments: Mapping[str, Any], parameter: nn.Parameter) -> dict[str, Any]:
     """Moments in the parameter's shards; the count of steps is one number for all."""
     return {
-        name: placed(value, parameter) if value.shape == parameter.shape else value
+        name: value if name == "step" else placed(value, parameter)
         for name, value in moments.items()
     }

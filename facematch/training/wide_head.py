@@ -17,6 +17,8 @@ from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 from torch.nn import functional
 
+from facematch.errors import UsageError
+
 Margin = Callable[[Tensor, Tensor], Tensor]
 """(cosines (m, c), labels int64 (m,)) -> the cosines with a margin on those of the labels."""
 
@@ -58,7 +60,15 @@ class WideHead(nn.Linear):
         Args:
             mesh: of one dimension; of a mesh of two, the one that is to hold the shards. The
                 other's ranks then learn the same, each for itself.
+
+        Raises:
+            UsageError: a rank would be left without an identity.
         """
+        if self._identities_a_rank(mesh) * (mesh.size() - 1) >= self.out_features:
+            raise UsageError(
+                f"a head of {self.out_features} identities cannot be split into {mesh.size()} "
+                "equal parts and a rest; it is small enough to stay whole"
+            )
         parallelize_module(self, mesh, ColwiseParallel(use_local_output=False))
 
     def forward(self, embeddings: Tensor) -> Tensor:
@@ -97,14 +107,15 @@ class WideHead(nn.Linear):
             return self._margin(cosines, labels)
         # The rank that has the identity of a crop is the one that sees to its margin.
         own, mesh = cosines.to_local(), cosines.device_mesh
-        own_labels = labels - self._first_identity(mesh)
+        own_labels = labels - self._identities_a_rank(mesh) * mesh.get_local_rank()
         here = (own_labels >= 0) & (own_labels < own.shape[1])
+        if not here.any():
+            return cosines
         changed = own.index_put((here,), self._margin(own[here], own_labels[here]))
         return DTensor.from_local(
             changed, mesh, [Shard(1)], run_check=False, shape=cosines.shape, stride=cosines.stride()
         )
 
-    def _first_identity(self, mesh: DeviceMesh) -> int:
-        """Of this rank's part: shards are as large as the first, until nothing is left."""
-        part = -(-self.out_features // mesh.size())
-        return part * mesh.get_local_rank()
+    def _identities_a_rank(self, mesh: DeviceMesh) -> int:
+        """Of all ranks but the last, which has the rest."""
+        return -(-self.out_features // mesh.size())

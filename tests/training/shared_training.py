@@ -159,6 +159,7 @@ def loss_and_gradients(
     if ranks.count > 1 and split:
         head.split(ranks.mesh)  # type: ignore[attr-defined]
     embeddings = ranks.pooled(forward(pixels()[:rows][own]))
+    # Of identities in one part of the head only: the other rank sees to no margin.
     labels = ranks.pooled(LABELS[:rows][own] % 3)
     loss = hardest_triplets(embeddings, labels) + head.loss(embeddings, labels)
     torch.autograd.backward(loss)

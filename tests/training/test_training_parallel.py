@@ -16,18 +16,21 @@ from shared_training import (
     CASES,
     HALF,
     TRAINED,
+    cosine_margin,
     loss_and_gradients,
     shared_trainer,
     smooth_network,
     wide_head,
 )
 from torch import Tensor
+from torch.nn import functional
 
 from facematch.choices import Parallel
 from facematch.errors import DeviceUnavailableError, TrainingError, UsageError
 from facematch.training import parallel
 from facematch.training.parallel import launched, prepare
 from facematch.training.ranks import OneRank
+from facematch.training.wide_head import WideHead
 
 TESTS = Path(__file__).resolve().parent
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
@@ -140,6 +143,13 @@ def test_checkpoints_go_from_one_process_to_two_and_back(folder: Path, case: str
     assert_same(alone, checkpoint(folder / case / "half"), **CLOSE)
 
 
+class FourRanks:
+    """What a head asks of a mesh before it is split."""
+
+    def size(self) -> int:
+        return 4
+
+
 def test_a_process_by_itself_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.delenv("WORLD_SIZE", raising=False)
@@ -174,6 +184,35 @@ def test_more_ranks_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_groups_that_do_not_divide_the_ranks() -> None:
     with pytest.raises(UsageError, match="3 processes cannot share the network in groups of 2"):
         parallel._mesh(Parallel.MIXED, 3, "cpu", None)
+
+
+def test_a_head_too_narrow_to_split() -> None:
+    with pytest.raises(UsageError, match="a head of 5 identities cannot be split into 4"):
+        wide_head().split(FourRanks())  # type: ignore[arg-type]
+
+
+def test_a_head_with_margins_on_plain_scores() -> None:
+    with pytest.raises(ValueError, match="need a scale"):
+        WideHead(5, 7, margin=cosine_margin)
+
+
+def test_a_head_is_a_linear_layer_with_cross_entropy() -> None:
+    embeddings = torch.randn(4, 7, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([0, -1, 4, 2])
+    plain, cosine = WideHead(5, 7), WideHead(5, 7, scale=8.0, margin=cosine_margin)
+    losses = []
+    for row, label in zip(embeddings, labels.tolist(), strict=True):
+        if label >= 0:
+            scores = plain.weight @ row + plain.bias
+            angles = [
+                8 * float(functional.cosine_similarity(row, other, 0)) for other in cosine.weight
+            ]
+            angles[label] -= 8 * 0.35
+            losses.append([-float(torch.log_softmax(scores, 0)[label])])
+            losses[-1].append(-float(torch.log_softmax(torch.tensor(angles), 0)[label]))
+    wanted = torch.tensor(losses).mean(0)
+    found = torch.stack([head.loss(embeddings, labels) for head in (plain, cosine)])
+    torch.testing.assert_close(found, wanted)
 
 
 def test_a_head_without_known_identities_is_a_differentiable_zero() -> None:

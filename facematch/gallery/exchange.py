@@ -47,6 +47,7 @@ from facematch.errors import (
 from facematch.gallery.atomic import replacing
 from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS, SHA256_HEX, UNIT_NORM_TOLERANCE
 from facematch.gallery.names import name_problem
+from facematch.gallery.patient import writing_hdf5
 from facematch.gallery.quality import joined_warnings, quality_from, quality_rows
 from facematch.gallery.reader import Gallery
 from facematch.gallery.stored import TEXT_ERRORS
@@ -211,7 +212,7 @@ def export_csv(gallery: Gallery, path: str | os.PathLike[str]) -> int:
 
 
 def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[Any]]) -> None:
-    with plain_errors(), h5py.File(path, "w", locking=False) as file:
+    with plain_errors(), writing_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(EXCHANGE_NAME)
         file.attrs.create("version", EXCHANGE_VERSION, dtype="<i4")
         write_identity(file, identity)

@@ -11,6 +11,7 @@ from facematch.cli import (
     gallery_erase,
     gallery_exchange,
     gallery_output,
+    gallery_people,
     gallery_versions,
     options,
     output,
@@ -186,6 +187,9 @@ def _print_verify(result: VerifyGalleryResult) -> None:
         print(f"  {escaped(problem)}")
 
 
+app.command()(gallery_people.move)
+app.command()(gallery_people.split)
+app.command()(gallery_people.distinct)
 app.command()(gallery_erase.remove)
 app.command("export")(gallery_exchange.export)
 app.command("import")(gallery_exchange.import_)

@@ -100,6 +100,7 @@ def _json(
                 {
                     **output.face_json(face.face),
                     "unknown": face.unknown,
+                    "contested": list(face.contested),
                     "candidates": [
                         {
                             "subject": candidate.subject,
@@ -147,6 +148,8 @@ def _print(result: IdentifyResult) -> None:
         print(f"  face {face.face.index + 1}, {where}: {_name(face)}")
         for candidate in face.candidates:
             print(f"      {candidate.distance:.4f}  {candidate.subject}")
+        for subject in face.contested:
+            print(f"      or {subject}, marked as somebody else: a person has to decide")
         for warning in face.face.quality.warnings:
             print(f"      quality: {warning}")
     for other in result.photograph.passed_over:

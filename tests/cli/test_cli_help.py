@@ -50,7 +50,7 @@ PARAMETERS = [
 def test_the_commands_are_those_that_are_documented() -> None:
     groups = {
         "gallery": "list show rename merge remove verify export import snapshots rollback repair "
-        "move split distinct",
+        "move split distinct audit reembed",
         "models": "list show verify pull",
     }
     single = "enroll verify identify calibrate detect align embed"

@@ -13,7 +13,17 @@ import typer
 from typer.core import TyperGroup
 
 from facematch import __version__
-from facematch.cli import calibrate, detect, embed, enroll, gallery, identify, models, verify
+from facematch.cli import (
+    calibrate,
+    cluster,
+    detect,
+    embed,
+    enroll,
+    gallery,
+    identify,
+    models,
+    verify,
+)
 from facematch.errors import FacematchError
 
 INTERRUPTED = 130
@@ -76,6 +86,7 @@ app.command()(calibrate.calibrate)
 app.command()(detect.detect)
 app.command()(detect.align)
 app.command()(embed.embed)
+app.command()(cluster.cluster)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 

@@ -64,6 +64,9 @@ EXCHANGE_NAME = "facematch templates"
 EXCHANGE_VERSION = 1
 _KIND = "file of exported templates"
 
+# What makes a spreadsheet run a cell, the wide forms of East Asian fonts among them.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemplateSet:
@@ -206,7 +209,7 @@ def export_csv(gallery: Gallery, path: str | os.PathLike[str]) -> int:
                 [_inert(r.subject), _inert(r.source_path), r.source_sha256]
                 + [float(v) for v in r.box_xyxy]
                 + [getattr(r.quality, name) for name in QUALITY_COLUMNS]
-                + ["; ".join(r.quality.warnings), r.enrolled_at]
+                + [_inert("; ".join(r.quality.warnings)), r.enrolled_at]
             )
     return len(gallery)
 
@@ -293,4 +296,4 @@ def _read_texts(reader: StrictReader, name: str) -> list[str]:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

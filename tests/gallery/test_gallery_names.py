@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from facematch.errors import UsageError
 from facematch.gallery.names import name_problem, normalize_subject, suggestions
 
 NAMES = ["Angela Merkel", "Angelina Jolie", "Barack Obama", "Zoë Müller", "Øystein", "李雷"]
@@ -45,3 +46,18 @@ def test_limits_of_names() -> None:
     assert name_problem("a" * 255) is None
     assert name_problem("a" * 256) is not None
     assert name_problem("a\u200cb") is None  # joiners belong to Persian names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../../etc/passwd", "a/b", "a\\b", ".", "..", "", "  "),
+        *("a\0b", "a\x1b[2J", "a\x7f", "a\x9b1m", "a\nb", "a\u2028b"),
+        *("a\u202egpj.exe", "a\u200fb", "a\u2066b", "a\u061cb", "a\ud800"),
+    ],
+)
+def test_names_that_could_hurt_are_refused(name: str) -> None:
+    assert name_problem(name) is not None
+    with pytest.raises(UsageError, match="cannot be a subject name") as caught:
+        normalize_subject(name)
+    assert str(caught.value).isprintable()

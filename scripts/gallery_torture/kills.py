@@ -25,6 +25,7 @@ from gallery_torture.world import (
 
 # From before the lock is taken to after several operations are done.
 _LONGEST_LIFE_IN_OPERATIONS = 6.0
+_LONGEST_LIFE_S = 0.5
 
 _SNAPSHOTS = 2
 
@@ -67,7 +68,7 @@ def kill_writers(path: Path, kills: int, seed: int) -> KillFigures:
     Enrol(world).run(path)
     started = time.monotonic()
     list_snapshots(path, keep=_SNAPSHOTS)
-    longest_s = _LONGEST_LIFE_IN_OPERATIONS * (time.monotonic() - started)
+    longest_s = min(_LONGEST_LIFE_IN_OPERATIONS * (time.monotonic() - started), _LONGEST_LIFE_S)
     while figures.kills < kills:
         script = rng.getrandbits(32)
         child = fork(lambda start=world, n=number, s=script: _work(path, start, n, s))

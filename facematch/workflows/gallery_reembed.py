@@ -125,10 +125,12 @@ def _picture(reference: Reference, analyzer: Analyzer) -> UInt8Array | str:
         return reference.crop_rgb
     source = Path(reference.source_path)
     try:
+        if not source.is_file():  # a path in a gallery from elsewhere may name a pipe
+            return "no crop was kept, and the photograph is not there"
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):
-        return "no crop was kept, and the photograph is not there"
+    except OSError as error:
+        return f"no crop was kept, and the photograph cannot be read ({error.strerror})"
     if digest != reference.source_sha256:
         return "no crop was kept, and the photograph is another one now"
     try:

@@ -53,12 +53,20 @@ import facematch.gallery.stored as stored
 stored.damaged_blocks = lambda data, digests, blocks: np.empty(0, np.int64)
 """
 IN_PLACE = """
+import time
 from contextlib import contextmanager
 import facematch.gallery.writer as writer
 @contextmanager
 def in_place(path):
-    path.touch()
-    yield path
+    beside = path.with_name(f".{path.name}.1.tmp")
+    beside.touch()
+    yield beside
+    content = beside.read_bytes()
+    beside.unlink()
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(content), 4096):
+            file.write(content[start : start + 4096])
+            time.sleep(0.0005)
 writer.replacing = in_place
 """
 

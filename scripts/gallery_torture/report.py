@@ -31,7 +31,8 @@ def document(parts: Sequence[str], command: str, machine: str, elapsed_s: float)
     head = (
         "# What a gallery survives\n\n"
         f"Written by `{command}` in {elapsed_s:.0f} s on {machine}. After each kill, fault and\n"
-        "power cut the gallery opened, `gallery verify` found nothing, and every committed reference\n"
+        "power cut the gallery opened, `gallery verify` found nothing, and every committed "
+        "reference\n"
         "was there bit for bit; the next writer left no stray file. One broken promise ends the\n"
         "script with exit code 1 and no report. A commit rewrites the file, so there is no\n"
         "compaction to kill.\n"

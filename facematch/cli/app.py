@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from facematch import __version__
 from facematch.cli import (
     calibrate,
+    cluster,
     detect,
     embed,
     enroll,
@@ -119,6 +120,7 @@ app.command()(export.export)
 app.command()(detect.detect)
 app.command()(detect.align)
 app.command()(embed.embed)
+app.command()(cluster.cluster)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 

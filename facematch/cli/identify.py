@@ -9,6 +9,7 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
+from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
 
@@ -102,6 +103,7 @@ def _json(
                 {
                     **output.face_json(face.face),
                     "unknown": face.unknown,
+                    "contested": list(face.contested),
                     "candidates": [
                         {
                             "subject": candidate.subject,
@@ -137,7 +139,7 @@ def _annotations(result: IdentifyResult) -> list[Annotation]:
 def _name(face: IdentifiedFace) -> str:
     if face.unknown:
         return "unknown"
-    return f"{face.candidates[0].subject} {face.candidates[0].distance:.2f}"
+    return f"{escaped(face.candidates[0].subject)} {face.candidates[0].distance:.2f}"
 
 
 def _print(result: IdentifyResult) -> None:
@@ -148,7 +150,9 @@ def _print(result: IdentifyResult) -> None:
         where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
         print(f"  face {face.face.index + 1}, {where}: {_name(face)}")
         for candidate in face.candidates:
-            print(f"      {candidate.distance:.4f}  {candidate.subject}")
+            print(f"      {candidate.distance:.4f}  {escaped(candidate.subject)}")
+        for subject in face.contested:
+            print(f"      or {escaped(subject)}, marked as somebody else: a person has to decide")
         for warning in face.face.quality.warnings:
             print(f"      quality: {warning}")
     for other in result.photograph.passed_over:

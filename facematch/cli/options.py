@@ -49,6 +49,10 @@ Strict = Annotated[
 GalleryOption = Annotated[
     Path, typer.Option("--gallery", "-g", help="The gallery file.", metavar="FILE")
 ]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", help="Seconds to wait for another writer.", metavar="S", min=0),
+]
 Photographs = Annotated[
     list[str], typer.Argument(help="Photographs or folders; - reads paths from stdin.")
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +13,23 @@ from facematch.metrics.identification import fpir_estimate
 from facematch.pipeline import AnalyzedFace, AnalyzedPhotograph, Analyzer, Failure
 from facematch.types import Candidate
 
+_CONTESTANTS = 20
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentifiedFace:
     """A probe with its candidates, nearest first.
 
     ``unknown`` is whether no candidate is within the threshold. Candidates beyond it are
-    listed all the same, for a person to look at.
+    listed all the same, for a person to look at. ``contested`` names the subjects within the
+    threshold that are marked as being somebody else than the nearest one: the face cannot be
+    both, so a person has to decide.
     """
 
     face: AnalyzedFace
     candidates: tuple[Candidate, ...]
     unknown: bool
+    contested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,20 +94,42 @@ def identify(
         EmptyGalleryError: the gallery has no templates.
         GalleryCorruptError: it holds templates that are not finite.
     """
+    # Who else it may be matters, also to somebody who asked for one candidate.
+    looked_at = max(top, _CONTESTANTS) if gallery.distinct else top
     for outcome in analyzer.stream(paths):
         if isinstance(outcome, Failure):
             yield outcome
             continue
         photograph, templates = outcome
-        found = gallery.search(templates, top=top, metric=decision.metric)
+        found = gallery.search(templates, top=looked_at, metric=decision.metric)
         yield IdentifyResult(
             photograph,
             tuple(
                 IdentifiedFace(
                     face,
-                    candidates,
+                    candidates[:top],
                     unknown=not accepts(candidates[0].distance, decision.threshold),
+                    contested=_contested(candidates, gallery, decision.threshold),
                 )
                 for face, candidates in zip(photograph.faces, found, strict=True)
             ),
         )
+
+
+def _contested(
+    candidates: Sequence[Candidate], gallery: Gallery, threshold: float
+) -> tuple[str, ...]:
+    if not gallery.distinct:
+        return ()
+    first, *others = candidates
+    nearest = gallery.find_subject(first.subject)
+    accepted = [other for other in others if accepts(other.distance, threshold)]
+    return tuple(
+        other.subject
+        for other in accepted
+        if _pair(nearest, gallery.find_subject(other.subject)) in gallery.distinct
+    )
+
+
+def _pair(a: int, b: int) -> tuple[int, int]:
+    return min(a, b), max(a, b)

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from facematch import __version__
-from facematch.cli import calibrate, detect, embed, enroll, gallery, identify, models, train, verify
+from facematch.cli import calibrate, detect, embed, enroll, evaluate, gallery, identify, models, train, verify
 from facematch.errors import FacematchError
 
 INTERRUPTED = 130
@@ -43,7 +43,8 @@ app = typer.Typer(
     help="Face verification and identification, with thresholds from your own data.",
     epilog=(
         "Exit codes: 0 success or match, 1 non-match, 2 usage, 3 input, 4 gallery, 5 model, "
-        "6 calibration, 7 configuration, 8 output, 9 training, 130 interrupted."
+        "6 calibration, 7 configuration, 8 output, 9 training, 10 worse than the baseline, "
+        "130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -73,6 +74,7 @@ app.command()(enroll.enroll)
 app.command()(verify.verify)
 app.command()(identify.identify)
 app.command()(calibrate.calibrate)
+app.command()(evaluate.evaluate)
 app.command()(train.train)
 app.command()(detect.detect)
 app.command()(detect.align)

@@ -13,7 +13,18 @@ import typer
 from typer.core import TyperGroup
 
 from facematch import __version__
-from facematch.cli import calibrate, detect, embed, enroll, evaluate, gallery, identify, models, train, verify
+from facematch.cli import (
+    calibrate,
+    detect,
+    embed,
+    enroll,
+    evaluate,
+    gallery,
+    identify,
+    models,
+    train,
+    verify,
+)
 from facematch.errors import FacematchError
 
 INTERRUPTED = 130

@@ -20,7 +20,12 @@ from facematch.workflows.evaluate.records import (
     WrongPair,
     WrongProbe,
 )
-from facematch.workflows.evaluate.store import StoredSystem, comparisons_document, load_system
+from facematch.workflows.evaluate.store import (
+    StoredSystem,
+    comparisons_document,
+    load_system,
+    system_of,
+)
 from facematch.workflows.evaluate.verification import DEFAULT_FOLDS, evaluate_pairs
 
 __all__ = [
@@ -46,4 +51,5 @@ __all__ = [
     "evaluate_gallery",
     "evaluate_pairs",
     "load_system",
+    "system_of",
 ]

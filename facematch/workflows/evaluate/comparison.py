@@ -145,22 +145,14 @@ def _require_same_pairs(first: StoredSystem, other: StoredSystem) -> None:
     photographs = first.measured_photographs and other.measured_photographs
     differ = not np.array_equal(a.same, b.same)
     differ = differ or (photographs and a.pairs_sha256 != b.pairs_sha256)
-    if not differ and a.subject_a is not None and b.subject_a is not None:
-        differ = not (
-            np.array_equal(a.subject_a, b.subject_a)
-            and np.array_equal(_known(a.subject_b), _known(b.subject_b))
-        )
+    for one, two in ((a.subject_a, b.subject_a), (a.subject_b, b.subject_b)):
+        if one is not None and two is not None:
+            differ = differ or not np.array_equal(one, two)
     if differ:
         raise UsageError(
             f"{first.path} and {other.path} are not of the same pairs; systems are compared on "
             "one list, in one order"
         )
-
-
-def _known(codes: object) -> object:
-    if codes is None:  # excluded when the file was read
-        raise ValueError("the subjects of one side are missing")
-    return codes
 
 
 def _units(systems: Sequence[StoredSystem]) -> Units | None:
@@ -196,9 +188,7 @@ def _accuracy(
     return float(counted[right].sum()) / total if total > 0 else 1.0
 
 
-def _figures(
-    sweep: Sweep, weights: Float64Array, statistics: Sequence[Statistic]
-) -> list[float]:
+def _figures(sweep: Sweep, weights: Float64Array, statistics: Sequence[Statistic]) -> list[float]:
     curve = sweep.curve(weights)
     if curve is None:  # excluded when the file was read
         raise ValueError("the pairs are of one class")

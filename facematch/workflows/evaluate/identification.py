@@ -151,8 +151,7 @@ def evaluate_gallery(
 def _digest(probes: Sequence[Probe], gathered: Gathered) -> str:
     """Over the probes as a set: their order does not matter."""
     lines = sorted(
-        f"{probe.subject}\0{digest}"
-        for probe, digest in zip(probes, gathered.sha256, strict=True)
+        f"{probe.subject}\0{digest}" for probe, digest in zip(probes, gathered.sha256, strict=True)
     )
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -185,9 +184,7 @@ def _worst(
     gallery: Gallery, ranks: ProbeRanks, probes: Sequence[Probe], owners: Int64Array
 ) -> tuple[WrongProbe, ...]:
     """Mated probes by how much nearer another subject is, then non-mated ones by distance."""
-    rival = np.where(
-        ranks.mated, ranks.rival_row, ranks.nearest_row
-    )
+    rival = np.where(ranks.mated, ranks.rival_row, ranks.nearest_row)
     misplaced: BoolArray = ranks.rank > 1
     by_rank = np.flatnonzero(misplaced)
     by_rank = by_rank[np.argsort(-ranks.rank[by_rank], kind="stable")][:SHOWN_WORST]

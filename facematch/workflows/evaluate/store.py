@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from facematch.errors import EvaluationFormatError
 from facematch.types import BoolArray, Float64Array, Int64Array
-from facematch.workflows.evaluate.records import ListedOutcomes
+from facematch.workflows.evaluate.records import ListedOutcomes, VerificationResult
 
 MAX_BYTES = 1 << 29
 MAX_PAIRS = 20_000_000
@@ -75,6 +75,19 @@ def comparisons_document(listed: ListedOutcomes) -> dict[str, Any]:
         "subject_a": _subjects(listed.subject_a),
         "subject_b": _subjects(listed.subject_b),
     }
+
+
+def system_of(result: VerificationResult, name: str) -> StoredSystem:
+    """A result as if it had been written and read back."""
+    return StoredSystem(
+        name=name,
+        path=name,
+        model=None if result.identity is None else result.identity.name,
+        model_fingerprint=None if result.identity is None else result.identity.fingerprint,
+        failures_to_acquire=len(result.failures),
+        listed=result.listed,
+        measured_photographs=result.identity is not None,
+    )
 
 
 def load_system(path: Path) -> StoredSystem:

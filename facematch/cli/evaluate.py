@@ -103,8 +103,17 @@ def evaluate(
         _compare(listed, seed, out, json)
         return
     run = _Run(
-        *(metric, threshold, calibration, seed, allow_self_pairs),
-        *(options.one_face(face, "evaluate"), strict, model, device, no_cache, quiet),
+        metric=metric,
+        threshold=threshold,
+        calibration=calibration,
+        seed=seed,
+        allow_self_pairs=allow_self_pairs,
+        face=options.one_face(face, "evaluate"),
+        strict=strict,
+        model=model,
+        device=device,
+        no_cache=no_cache,
+        quiet=quiet,
     )
     if gallery is not None or probes is not None:
         if listed or baseline is not None or gallery is None or probes is None:
@@ -125,6 +134,7 @@ class _Run:
 
     def __init__(
         self,
+        *,
         metric: Metric | None,
         threshold: float | None,
         calibration: Path | None,

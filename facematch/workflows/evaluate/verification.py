@@ -257,8 +257,9 @@ def _resampled(
     limits = [None if values is None else _around(v, values[:, 0, i]) for i, v in enumerate(exact)]
     known = dict(zip(targets, zip(exact[2:], limits[2:], strict=True), strict=True))
     tars = (
-        TarAtFmr(target, *known.get(target, (None, None)), comparisons_needed(target))
+        TarAtFmr(target, tar, interval, comparisons_needed(target))
         for target in FMR_TARGETS
+        for tar, interval in (known.get(target, (None, None)),)
     )
     return limits[0], limits[1], tuple(tars)
 

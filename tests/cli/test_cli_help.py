@@ -52,7 +52,7 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "gallery": "list show rename merge remove verify export import",
         "models": "list show verify pull",
     }
-    single = "enroll verify identify calibrate detect align embed"
+    single = "enroll verify identify calibrate evaluate detect align embed"
     expected = {"facematch", *(f"facematch {name}" for name in (*single.split(), *groups))}
     for group, commands in groups.items():
         expected |= {f"facematch {group} {name}" for name in commands.split()}

@@ -228,7 +228,8 @@ def comparison(compared: SystemComparison) -> str:
                 )
             lines.append(text.rstrip())
         if one.worse:
-            lines.append(f"  significantly worse, all figures considered: {', '.join(one.worse)}")
+            lines.append("  significantly worse, all figures considered together:")
+            lines.append(f"    {', '.join(one.worse)}")
     return "\n".join(lines)
 
 

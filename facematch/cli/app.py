@@ -20,6 +20,7 @@ from facematch.cli import (
     detect,
     embed,
     enroll,
+    evaluate,
     export,
     gallery,
     identify,
@@ -84,7 +85,8 @@ app = typer.Typer(
     help="Face verification and identification, with thresholds from your own data.",
     epilog=(
         "Exit codes: 0 success or match, 1 non-match, 2 usage, 3 input, 4 gallery, 5 model, "
-        "6 calibration, 7 configuration, 8 output, 9 training, 70 a bug, 130 interrupted."
+        "6 calibration, 7 configuration, 8 output, 9 training, 10 worse than the baseline, "
+        "70 a bug, 130 interrupted."
     ),
     no_args_is_help=True,
     rich_markup_mode=None,  # rich takes "[default: 5]" for markup and swallows it
@@ -115,6 +117,7 @@ app.command()(enroll.enroll)
 app.command()(verify.verify)
 app.command()(identify.identify)
 app.command()(calibrate.calibrate)
+app.command()(evaluate.evaluate)
 app.command()(train.train)
 app.command()(export.export)
 app.command()(detect.detect)

@@ -27,13 +27,16 @@ CONTRACT: dict[str, set[str]] = {
     "choices": set(),
     "errors": set(),
     "types": {"choices"},
+    "overwriting": {"errors"},
     "metrics": {"errors", "types", "choices"},
     "runtime": {"errors", "choices"},
     "imaging": {"errors", "types", "choices", "runtime"},
     "embedding": {"errors", "types", "choices", "runtime"},
     # A folder of subjects is a list of pairs; which files are photographs, imaging says.
-    "calibration": {"errors", "types", "choices", "metrics", "imaging.paths"},
-    "gallery": {"errors", "types", "choices", "metrics.distances", "metrics.decision"},
+    "calibration": {"errors", "types", "choices", "metrics", "imaging.paths", "overwriting"},
+    "gallery": {
+        *("errors", "types", "choices", "metrics.distances", "metrics.decision", "overwriting"),
+    },
     "pipeline": {"errors", "types", "choices", "runtime", "imaging", "embedding"},
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},
     "workflows": {
@@ -47,6 +50,7 @@ CONTRACT: dict[str, set[str]] = {
         *("errors", "types", "choices", "metrics", "imaging", "embedding.registry"),
         *("calibration", "gallery", "pipeline", "workflows", "training.choices"),
     },
+    "__main__": {"cli"},
 }
 
 # Slow to load, or a whole subsystem: imported inside the function that needs it, except here.

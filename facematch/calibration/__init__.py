@@ -9,6 +9,7 @@ from facematch.calibration.fit import (
 )
 from facematch.calibration.folders import DEFAULT_IMPOSTORS
 from facematch.calibration.labels import Column, PairLabels, SubjectPairs
+from facematch.calibration.outputs import require_places
 from facematch.calibration.pairs import load_pairs
 from facematch.calibration.plot import plot_roc
 from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
@@ -45,5 +46,6 @@ __all__ = [
     "plot_roc",
     "require_distinct_pictures",
     "require_photographs",
+    "require_places",
     "save_calibration",
 ]

@@ -55,10 +55,13 @@ def identify(
         calibration=calibration,
         metric=metric,
     )
-    copies = None if draw is None else AnnotatedCopies(draw)
+    copies = None if draw is None else AnnotatedCopies(draw, found)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
-    with Gallery.open(gallery, bundle.identity) as opened, Progress("identifying", quiet) as bar:
+    with (
+        Gallery.open(gallery, bundle.identity) as opened,
+        Progress("identifying", quiet, streaming=True) as bar,
+    ):
         options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)
         results = workflow.identify(found, analyzer, opened, decision, top=top)
         for done, result in enumerate(results, start=1):

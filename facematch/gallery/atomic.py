@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facematch.errors import OutputError
+from facematch.overwriting import require_regular
 
 # Templates are biometric data: a new file is for its owner alone.
 _PRIVATE = 0o600
@@ -25,8 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
     is as it was. Permissions of the old file are kept; a new one is private to its owner.
 
     Raises:
-        OutputError: the file could not be written.
+        OutputError: the file could not be written, or ``path`` is a folder or a device.
     """
+    require_regular(path)
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

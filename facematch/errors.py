@@ -9,6 +9,7 @@ catches :class:`FacematchError` once, prints the message on stderr and exits wit
     2   usage                          7   configuration (device, missing extra)
     3   input (pictures, lists)        8   output (unwritable, disk full)
     4   gallery                        9   training
+    10  worse than the baseline    70  a bug in facematch
     130 interrupted (Ctrl-C)
 """
 
@@ -61,6 +62,10 @@ class PairsFormatError(InputError):
 
 class ManifestError(InputError):
     """An enrolment list that does not follow its format."""
+
+
+class EvaluationFormatError(InputError):
+    """A result of an evaluation that cannot be read, or is none."""
 
 
 class GalleryError(FacematchError):
@@ -173,3 +178,9 @@ class CollapseError(TrainingError):
 
 class TrainingDataError(TrainingError):
     """Training data that is missing or cannot be read."""
+
+
+class RegressionError(FacematchError):
+    """An evaluation is worse than its baseline, beyond what chance explains."""
+
+    exit_code = 10

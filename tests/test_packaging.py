@@ -67,7 +67,7 @@ def test_everything_imported_is_declared() -> None:
 
 
 def test_the_command_is_there() -> None:
-    assert PROJECT["scripts"] == {"facematch": "facematch.cli:main"}
+    assert PROJECT["scripts"] == {"facematch": "facematch.__main__:main"}
     module, _, name = PROJECT["scripts"]["facematch"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
 

@@ -40,6 +40,7 @@ def enroll(
     ] = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
+    wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -58,6 +59,7 @@ def enroll(
             gallery,
             unusable=plan.failures,
             keep_crops=keep_crops,
+            wait_s=wait,
             progress=progress,
         )
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,12 +56,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_stale(path: Path) -> None:
-    """Remove temporary files that dead writers left beside ``path``. Call under the lock."""
-    prefix = f".{path.name}."
-    for entry in list(path.parent.iterdir()):
-        pid = entry.name.removeprefix(prefix).removesuffix(".tmp")
-        if entry.name == f"{prefix}{pid}.tmp" and pid.isdecimal():
-            entry.unlink(missing_ok=True)
+    """Remove temporary files that dead writers left beside ``path``. Call under the lock.
+
+    They are those of the gallery and those of its snapshots.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    name = re.compile(rf"\.{re.escape(path.name)}(\.snapshot-\d+)?\.\d+\.tmp")
+    try:
+        for entry in list(path.parent.iterdir()):
+            if name.fullmatch(entry.name) is not None:
+                entry.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(
+            f"cannot write beside {path}: {exc.strerror or exc}; check the folder's permissions"
+        ) from exc
 
 
 def _mode(path: Path) -> int:

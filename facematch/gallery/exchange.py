@@ -48,6 +48,7 @@ from facematch.errors import (
 from facematch.gallery.atomic import replacing
 from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS, SHA256_HEX, UNIT_NORM_TOLERANCE
 from facematch.gallery.names import name_problem
+from facematch.gallery.patient import writing_hdf5
 from facematch.gallery.quality import joined_warnings, quality_from, quality_rows
 from facematch.gallery.reader import Gallery
 from facematch.gallery.stored import TEXT_ERRORS
@@ -67,6 +68,9 @@ _KIND = "file of exported templates"
 _CSV_NAMES = ("subject", "source_path", "source_sha256")
 _CSV_START = ",".join(_CSV_NAMES).encode()
 _NPY_START = b"\x93NUMPY"
+
+# What makes a spreadsheet run a cell, the wide forms of East Asian fonts among them.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,7 +225,7 @@ def export_csv(gallery: Gallery, path: str | os.PathLike[str]) -> int:
                 [_inert(r.subject), _inert(r.source_path), r.source_sha256]
                 + [float(v) for v in r.box_xyxy]
                 + [getattr(r.quality, name) for name in QUALITY_COLUMNS]
-                + ["; ".join(r.quality.warnings), r.enrolled_at]
+                + [_inert("; ".join(r.quality.warnings)), r.enrolled_at]
             )
     return len(gallery)
 
@@ -244,7 +248,7 @@ def _starts_with(start: bytes, path: Path) -> bool:
 
 
 def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[Any]]) -> None:
-    with plain_errors(), h5py.File(path, "w", locking=False) as file:
+    with plain_errors(), writing_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(EXCHANGE_NAME)
         file.attrs.create("version", EXCHANGE_VERSION, dtype="<i4")
         write_identity(file, identity)
@@ -325,4 +329,4 @@ def _read_texts(reader: StrictReader, name: str) -> list[str]:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

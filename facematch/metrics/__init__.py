@@ -17,12 +17,29 @@ from facematch.metrics.intervals import (
     clopper_pearson,
     percentile_limits,
 )
+from facematch.metrics.openset import (
+    OpenSetCurve,
+    false_positives_at,
+    misses_at,
+    open_set_curve,
+    point_at_fpir,
+)
+from facematch.metrics.paired import PairedDifference, Statistic, paired_difference, resampled
 from facematch.metrics.probability import (
     IsotonicProbability,
     MatchProbability,
     fit_isotonic,
     fit_match_probability,
     probabilities,
+)
+from facematch.metrics.protocol import FoldAccuracy, fold_accuracy
+from facematch.metrics.ranking import (
+    ProbeRanks,
+    cumulative_match,
+    mean_average_precision,
+    precision_at,
+    rank_probes,
+    recall_at,
 )
 from facematch.metrics.reliability import (
     ProbabilityFit,
@@ -34,7 +51,13 @@ from facematch.metrics.reliability import (
 )
 from facematch.metrics.resampling import Sweep, Units, WeightedCurve, bootstrap, draws
 from facematch.metrics.rules import Criterion, DecisionCost, ThresholdRule
-from facematch.metrics.thresholds import ThresholdChoice, choose_threshold, threshold_for
+from facematch.metrics.separation import average_precision, d_prime
+from facematch.metrics.thresholds import (
+    ThresholdChoice,
+    choose_threshold,
+    comparisons_needed,
+    threshold_for,
+)
 from facematch.metrics.verification import (
     DecisionCounts,
     VerificationCurve,
@@ -53,6 +76,7 @@ __all__ = [
     "DecisionCost",
     "DecisionCounts",
     "Disparity",
+    "FoldAccuracy",
     "Folds",
     "GroupRates",
     "HeldOut",
@@ -60,10 +84,14 @@ __all__ = [
     "IsotonicProbability",
     "Limits",
     "MatchProbability",
+    "OpenSetCurve",
+    "PairedDifference",
     "ProbabilityFit",
+    "ProbeRanks",
     "RateEstimate",
     "Reliability",
     "ReliabilityBin",
+    "Statistic",
     "Sweep",
     "ThresholdChoice",
     "ThresholdRule",
@@ -72,11 +100,15 @@ __all__ = [
     "WeightedCurve",
     "accepts",
     "auc",
+    "average_precision",
     "bootstrap",
     "choose_threshold",
     "clopper_pearson",
+    "comparisons_needed",
     "counts_at",
     "counts_of",
+    "cumulative_match",
+    "d_prime",
     "disparities",
     "distance",
     "draws",
@@ -84,21 +116,32 @@ __all__ = [
     "estimate_fmr",
     "estimate_fnmr",
     "estimate_rate",
+    "false_positives_at",
     "fit_isotonic",
     "fit_match_probability",
     "fit_probability",
     "fmr_at",
     "fmr_for_fpir",
     "fnmr_at",
+    "fold_accuracy",
     "fpir_estimate",
     "group_rates",
     "held_out",
     "log_loss",
+    "mean_average_precision",
     "measure_reliability",
+    "misses_at",
+    "open_set_curve",
+    "paired_difference",
     "pairwise",
     "percentile_limits",
+    "point_at_fpir",
+    "precision_at",
     "probabilities",
     "rank_k_accuracy",
+    "rank_probes",
+    "recall_at",
+    "resampled",
     "subject_folds",
     "tar_at_fmr",
     "threshold_for",

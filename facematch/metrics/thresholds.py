@@ -58,8 +58,8 @@ def choose_threshold(curve: VerificationCurve, rule: ThresholdRule) -> Threshold
     0.4
     """
     point = operating_point(curve, rule)
-    impostors_needed = _needed(rule.target_fmr)
-    genuine_needed = _needed(rule.target if rule.criterion is Criterion.FNMR else None)
+    impostors_needed = comparisons_needed(rule.target_fmr)
+    genuine_needed = comparisons_needed(rule.target if rule.criterion is Criterion.FNMR else None)
     return ThresholdChoice(
         threshold=_midway(curve, point),
         counts=counts_of(curve, point),
@@ -106,7 +106,12 @@ def _known(value: _T | None) -> _T:
     return value
 
 
-def _needed(target: float | None) -> int:
+def comparisons_needed(target: float | None) -> int:
+    """Comparisons of one class without which a rate cannot be shown to be that low.
+
+    The rule of three, ``3 / target``: that many without one error put the rate below the
+    target with 95 % confidence. 0 without a target.
+    """
     # Without the rounding, 3 / 1e-5 = 300000.00000000006 would ask for one comparison more.
     return 0 if target is None else math.ceil(round(3 / target, 6))
 

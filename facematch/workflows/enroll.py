@@ -193,6 +193,7 @@ def enroll(
     unusable: Sequence[Failure] = (),
     keep_crops: bool = False,
     commit_every_s: float = 30.0,
+    wait_s: float = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> EnrolResult:
     """Enrols photographs, going on past those that cannot be used.
@@ -208,6 +209,7 @@ def enroll(
         unusable: failures of the plan, to be listed with the others.
         keep_crops: store the aligned 112x112 crops, from which another model can re-embed.
         commit_every_s: least seconds between commits.
+        wait_s: how long to wait for another writer.
         progress: called with photographs done and in all.
 
     Raises:
@@ -220,7 +222,7 @@ def enroll(
     failed = list(unusable)
     if gallery.exists():  # before the lock, which leaves a file beside what is no gallery
         Gallery.open(gallery, analyzer.identity).close()
-    with GalleryWriter.open(gallery, analyzer.identity) as writer:
+    with GalleryWriter.open(gallery, analyzer.identity, lock_timeout_s=wait_s) as writer:
         tasks = _tasks(items, writer.subject_by_source(), skipped, failed)
         waiting = sum(1 + len(task.copies) for task in tasks)
         outcomes = analyzer.stream(task.item.path for task in tasks)

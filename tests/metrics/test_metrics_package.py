@@ -19,10 +19,13 @@ MODULES = (
     "identification",
     "intervals",
     "isotonic",
+    "paired",
     "probability",
+    "ranking",
     "reliability",
     "resampling",
     "rules",
+    "separation",
     "thresholds",
     "verification",
 )

@@ -1,0 +1,335 @@
+"""``facematch evaluate``."""
+
+from __future__ import annotations
+
+import json as json_module
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
+from facematch.cli import evaluate_json, evaluate_text, options, output
+from facematch.cli.progress import Progress
+from facematch.errors import RegressionError, UsageError
+
+if TYPE_CHECKING:
+    from facematch.calibration import LabelledComparisons, PhotographPairs
+    from facematch.workflows.evaluate import FixedThreshold, SystemComparison
+
+
+def evaluate(
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="CSV with the columns a,b,same, or distance,same, or similarity,same; an LFW "
+            "pairs file; or a folder with one sub-folder per subject. With --compare, results "
+            "that -o wrote.",
+            metavar="[PAIRS | RESULT...]",
+            show_default=False,
+        ),
+    ] = None,
+    images: options.Images = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option("--gallery", "-g", help="Search this gallery for --probes.", metavar="FILE"),
+    ] = None,
+    probes: Annotated[
+        Path | None,
+        typer.Option(
+            "--probes",
+            help="Folder with one sub-folder per subject, or CSV with the columns subject,path; "
+            "subjects who are not in the gallery are the strangers.",
+            metavar="DIR|CSV",
+        ),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Put two or more results side by side, the first as base."),
+    ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            help="Exit with 10 if significantly worse than this earlier result.",
+            metavar="FILE",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Result to write, for --compare and --baseline.", metavar="FILE"
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="Judge this threshold instead of choosing one."),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration", help="Judge the threshold of this calibration.", metavar="FILE"
+        ),
+    ] = None,
+    metric: Annotated[
+        Metric | None, typer.Option("--metric", help="Distance [default: cosine].")
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            "--folds", help="Parts that people are dealt into, if the list has none.", min=2
+        ),
+    ] = 10,
+    seed: options.Seed = 0,
+    impostors: options.Impostors = "100000",
+    allow_self_pairs: options.AllowSelfPairs = False,
+    face: options.Face = FaceChoice.CENTER,
+    strict: options.Strict = False,
+    model: options.Model = DEFAULT_MODEL,
+    device: options.DeviceOption = Device.AUTO,
+    no_cache: options.NoCache = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """How good is it? Error rates of pairs, of searches in a gallery, and of systems compared."""
+    listed = pairs or []
+    if seed < 0:
+        raise UsageError(f"--seed must be at least 0, got {seed}")
+    if out is not None:
+        options.require_folder_of(out)
+    if compare:
+        _require_alone(listed, gallery, probes, baseline)
+        _compare(listed, seed, out, json)
+        return
+    run = _Run(
+        metric=metric,
+        threshold=threshold,
+        calibration=calibration,
+        seed=seed,
+        allow_self_pairs=allow_self_pairs,
+        face=options.one_face(face, "evaluate"),
+        strict=strict,
+        model=model,
+        device=device,
+        no_cache=no_cache,
+        quiet=quiet,
+    )
+    if gallery is not None or probes is not None:
+        if listed or baseline is not None or gallery is None or probes is None:
+            raise UsageError(
+                "a search takes --gallery and --probes together, without PAIRS or --baseline"
+            )
+        run.search(gallery, probes, out, json)
+        return
+    if len(listed) != 1:
+        raise UsageError(
+            "give one list of PAIRS, or --gallery and --probes, or --compare with results"
+        )
+    run.pairs(listed[0], images, options.impostor_count(impostors), folds, baseline, out, json)
+
+
+class _Run:
+    """What pairs and searches have in common."""
+
+    def __init__(
+        self,
+        *,
+        metric: Metric | None,
+        threshold: float | None,
+        calibration: Path | None,
+        seed: int,
+        allow_self_pairs: bool,
+        face: FaceChoice,
+        strict: bool,
+        model: str,
+        device: Device,
+        no_cache: bool,
+        quiet: bool,
+    ) -> None:
+        if threshold is not None and calibration is not None:
+            raise UsageError("give --threshold or --calibration, not both")
+        if threshold is not None and not math.isfinite(threshold):
+            raise UsageError(f"--threshold must be a finite number, got {threshold}")
+        self._metric = metric
+        self._threshold = threshold
+        self._calibration = calibration
+        self._seed = seed
+        self._allow_self_pairs = allow_self_pairs
+        self._face, self._strict = face, strict
+        self._model, self._device, self._no_cache = model, device, no_cache
+        self._quiet = quiet
+
+    def pairs(
+        self,
+        path: Path,
+        images: Path | None,
+        impostors: int | None,
+        folds: int,
+        baseline: Path | None,
+        out: Path | None,
+        json: bool,
+    ) -> None:
+        from facematch.calibration import PhotographPairs, load_pairs
+        from facematch.workflows import evaluate as workflow
+
+        listed = load_pairs(
+            *(path, images),
+            impostors=impostors,
+            seed=self._seed,
+            self_pairs_allowed=self._allow_self_pairs,
+        )
+        before = None if baseline is None else workflow.load_system(baseline)
+        templates = None
+        metric = self._metric or Metric.COSINE
+        if isinstance(listed, PhotographPairs):
+            templates, fixed, metric = self._opened()
+        else:
+            fixed = self._fixed_for_scores(listed)
+        with Progress("embedding", self._quiet) as progress:
+            result = workflow.evaluate_pairs(
+                *(listed, templates),
+                metric=metric,
+                fixed=fixed,
+                folds=folds,
+                seed=self._seed,
+                progress=progress,
+            )
+        document = evaluate_json.verification(result)
+        comparison = None
+        if before is not None:
+            now = workflow.system_of(result, str(out or "this evaluation"))
+            comparison = workflow.compare_systems((before, now), seed=self._seed)
+            document["baseline"] = evaluate_json.comparison(comparison)
+        if out is not None:
+            kept = {**document, "comparisons": workflow.comparisons_document(result.listed)}
+            _write(out, kept)
+        if json:
+            output.print_json(document)
+        else:
+            print(evaluate_text.verification(result))
+            if comparison is not None:
+                print("\n" + evaluate_text.comparison(comparison))
+            _say_written(out)
+            output.print_failures(result.failures, "photographs gave no template")
+        if comparison is not None:
+            _require_no_regression(comparison, baseline)
+
+    def search(self, gallery: Path, probes: Path, out: Path | None, json: bool) -> None:
+        from facematch.gallery import Gallery
+        from facematch.workflows import evaluate as workflow
+        from facematch.workflows.enroll import plan_enrolment
+
+        planned = [workflow.Probe(i.subject, i.path) for i in plan_enrolment([probes], None).items]
+        templates, fixed, metric = self._opened()
+        with (
+            Gallery.open(gallery, templates.identity) as opened,
+            Progress("embedding", self._quiet) as progress,
+        ):
+            result = workflow.evaluate_gallery(
+                *(opened, planned, templates),
+                metric=metric,
+                fixed=fixed,
+                enrolled_allowed=self._allow_self_pairs,
+                seed=self._seed,
+                progress=progress,
+            )
+        document = evaluate_json.identification(result)
+        if out is not None:
+            _write(out, document)
+        if json:
+            output.print_json(document)
+        else:
+            print(evaluate_text.identification(result))
+            _say_written(out)
+            output.print_failures(result.failures, "probes gave no template")
+
+    def _opened(self) -> tuple[Any, FixedThreshold | None, Metric]:
+        """Templates of the model, the threshold to judge, and the distance."""
+        from facematch.calibration.choice import choose_decision
+        from facematch.pipeline import open_templates
+        from facematch.workflows.evaluate import FixedThreshold
+
+        templates, bundle = open_templates(
+            *(self._model, self._device),
+            choice=self._face,
+            strict=self._strict,
+            cached=not self._no_cache,
+            opened=lambda name: options.note(f"device: {name}", self._quiet),
+        )
+        if self._threshold is None and self._calibration is None:
+            return templates, None, self._metric or Metric.COSINE
+        decision = choose_decision(
+            bundle.identity,
+            bundle.calibration_path,
+            threshold=self._threshold,
+            calibration=self._calibration,
+            metric=self._metric,
+        )
+        fixed = FixedThreshold(decision.threshold, decision.origin)
+        return templates, fixed, decision.metric
+
+    def _fixed_for_scores(
+        self, listed: PhotographPairs | LabelledComparisons
+    ) -> FixedThreshold | None:
+        """The threshold to judge scores by, in the sign that they are kept in."""
+        from facematch.calibration import LabelledComparisons, ScoreKind, load_calibration
+        from facematch.workflows.evaluate import FixedThreshold
+
+        if not isinstance(listed, LabelledComparisons):
+            raise ValueError("photographs are judged by their model's threshold")
+        if self._threshold is not None:
+            turned = listed.kind is ScoreKind.SIMILARITIES
+            return FixedThreshold(-self._threshold if turned else self._threshold, "--threshold")
+        if self._calibration is None:
+            return None
+        loaded = load_calibration(self._calibration)
+        if loaded.scores is not listed.kind:
+            raise UsageError(
+                f"{self._calibration} is of {loaded.scores}, and {listed.name} holds {listed.kind}"
+            )
+        return FixedThreshold(loaded.threshold, str(self._calibration))
+
+
+def _require_alone(
+    results: list[Path], gallery: Path | None, probes: Path | None, baseline: Path | None
+) -> None:
+    if len(results) < 2 or gallery is not None or probes is not None or baseline is not None:
+        raise UsageError("--compare takes two or more results, and no gallery or baseline")
+
+
+def _compare(results: list[Path], seed: int, out: Path | None, json: bool) -> None:
+    from facematch.workflows import evaluate as workflow
+
+    comparison = workflow.compare_systems([workflow.load_system(r) for r in results], seed=seed)
+    document = output.versioned(evaluate_json.comparison(comparison))
+    if out is not None:
+        _write(out, document)
+    if json:
+        output.print_json(document)
+    else:
+        print(evaluate_text.comparison(comparison))
+        _say_written(out)
+
+
+def _require_no_regression(comparison: SystemComparison, baseline: Path | None) -> None:
+    """Raises:
+    RegressionError: a figure is significantly worse than before.
+    """
+    worse = comparison.systems[1].worse
+    if worse:
+        raise RegressionError(
+            f"significantly worse than {baseline}: {', '.join(worse)}; the differences are above"
+        )
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    from facematch.calibration.files import write_atomically
+
+    text = json_module.dumps(document, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def _say_written(out: Path | None) -> None:
+    if out is not None:
+        print(f"\nwrote {out}")

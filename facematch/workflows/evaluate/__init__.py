@@ -1,0 +1,55 @@
+"""Evaluate: what the decisions of a system are worth, one to one and one to many."""
+
+from facematch.workflows.evaluate.comparison import (
+    ComparedSystem,
+    SystemComparison,
+    compare_systems,
+)
+from facematch.workflows.evaluate.identification import Probe, evaluate_gallery
+from facematch.workflows.evaluate.records import (
+    FMR_TARGETS,
+    FPIR_TARGETS,
+    RANKS,
+    FixedThreshold,
+    FnirAtFpir,
+    IdentificationResult,
+    ListedOutcomes,
+    Protocol,
+    TarAtFmr,
+    VerificationResult,
+    WrongPair,
+    WrongProbe,
+)
+from facematch.workflows.evaluate.store import (
+    StoredSystem,
+    comparisons_document,
+    load_system,
+    system_of,
+)
+from facematch.workflows.evaluate.verification import DEFAULT_FOLDS, evaluate_pairs
+
+__all__ = [
+    "DEFAULT_FOLDS",
+    "FMR_TARGETS",
+    "FPIR_TARGETS",
+    "RANKS",
+    "ComparedSystem",
+    "FixedThreshold",
+    "FnirAtFpir",
+    "IdentificationResult",
+    "ListedOutcomes",
+    "Probe",
+    "Protocol",
+    "StoredSystem",
+    "SystemComparison",
+    "TarAtFmr",
+    "VerificationResult",
+    "WrongPair",
+    "WrongProbe",
+    "comparisons_document",
+    "compare_systems",
+    "evaluate_gallery",
+    "evaluate_pairs",
+    "load_system",
+    "system_of",
+]

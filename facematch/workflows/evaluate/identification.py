@@ -1,0 +1,208 @@
+"""Evaluate one-to-many search: probes whose subjects are known, against a gallery."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from facematch import __version__
+from facematch.errors import EmptyGalleryError, GalleryCorruptError, NoFaceError
+from facematch.gallery import Gallery
+from facematch.metrics import (
+    ProbeRanks,
+    RateEstimate,
+    Units,
+    comparisons_needed,
+    cumulative_match,
+    estimate_rate,
+    false_positives_at,
+    mean_average_precision,
+    misses_at,
+    open_set_curve,
+    point_at_fpir,
+    precision_at,
+    rank_probes,
+    recall_at,
+)
+from facematch.pipeline import Gathered, TemplateSource
+from facematch.types import BoolArray, Int64Array, Metric
+from facematch.workflows.evaluate.records import (
+    FPIR_TARGETS,
+    RANKS,
+    FixedThreshold,
+    FnirAtFpir,
+    IdentificationResult,
+    WrongProbe,
+)
+
+SHOWN_WORST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A photograph and whose face it shows."""
+
+    subject: str
+    path: Path
+
+
+def evaluate_gallery(
+    gallery: Gallery,
+    probes: Sequence[Probe],
+    templates: TemplateSource,
+    *,
+    metric: Metric = Metric.COSINE,
+    fixed: FixedThreshold | None = None,
+    enrolled_allowed: bool = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> IdentificationResult:
+    """Searches the gallery for every probe and compares what is found with the truth.
+
+    Args:
+        gallery: open, of the model of the templates.
+        probes: a subject that is not in the gallery makes a non-mated probe.
+        templates: of the photographs.
+        metric: which distance.
+        fixed: also measure FPIR and FNIR at this threshold.
+        enrolled_allowed: keep probes whose very picture is enrolled, at distance zero.
+        seed: recorded with the result.
+        progress: called with photographs done and in all.
+
+    Raises:
+        EmptyGalleryError: the gallery has no templates.
+        GalleryCorruptError: it holds templates that are not finite.
+        NoFaceError: no probe gave a template.
+    """
+    if len(gallery) == 0:
+        raise EmptyGalleryError(
+            f"{gallery.path} holds no templates; enroll somebody with `facematch enroll` first"
+        )
+    references = np.array(gallery.templates)
+    if not bool(np.isfinite(references).all()):
+        raise GalleryCorruptError(
+            f"{gallery.path} is damaged: a template is not finite; run `facematch gallery verify`"
+        )
+    gathered = templates.gather([probe.path for probe in probes], progress)
+    people: dict[str, int] = {name: row for row, name in enumerate(gallery.subject_names)}
+    person = np.array([people.setdefault(p.subject, len(people)) for p in probes], np.int64)
+    owners = gallery.subject_index.astype(np.int64)
+    has_references = np.zeros(len(people), np.bool_)
+    has_references[owners] = True
+    mated = has_references[person]
+    known = frozenset() if enrolled_allowed else gallery.source_hashes()
+    copies = np.array([digest in known for digest in gathered.sha256], np.bool_)
+    acquired = ~np.isnan(gathered.templates[:, 0])
+    used = np.flatnonzero(acquired & ~copies)
+    if len(used) == 0:
+        first = gathered.failures[0].reason if gathered.failures else "all of them are enrolled"
+        raise NoFaceError(f"none of the {len(probes)} probes can be searched; first: {first}")
+    subject = np.where(mated, person, -1)[used]
+    ranks = rank_probes(references, owners, gathered.templates[used], subject, metric)
+    units = Units(len(people), person[used], person[used])
+    curve = open_set_curve(ranks)
+    any_mated = bool(ranks.mated.any())
+    return IdentificationResult(
+        gallery=str(gallery.path),
+        references=len(references),
+        subjects=ranks.subjects,
+        probes_sha256=_digest(probes, gathered),
+        identity=templates.identity,
+        metric=metric,
+        ranks=ranks,
+        cmc=cumulative_match(ranks) if any_mated else np.zeros(0),
+        rank=_ranks(ranks, units) if any_mated else (),
+        open_set=curve,
+        fnir_at_fpir=()
+        if curve is None
+        else tuple(
+            _at_fpir(
+                target,
+                float(curve.thresholds[point]),
+                int(curve.false_positives[point]),
+                ranks,
+                units,
+            )
+            for target in FPIR_TARGETS
+            for point in (point_at_fpir(curve, target),)
+        ),
+        fixed=fixed,
+        fnir=None if fixed is None or not any_mated else _fnir(ranks, units, fixed.threshold),
+        fpir=None if fixed is None else _fpir(ranks, units, fixed.threshold),
+        mean_average_precision=mean_average_precision(ranks) if any_mated else None,
+        recall_at=tuple(recall_at(ranks).tolist()) if any_mated else (),
+        precision_at=tuple(precision_at(ranks).tolist()) if any_mated else (),
+        failures=gathered.failures,
+        lost_mated=int((~acquired & mated).sum()),
+        lost_nonmated=int((~acquired & ~mated).sum()),
+        enrolled_probes=tuple(str(probes[i].path) for i in np.flatnonzero(copies).tolist()),
+        worst=_worst(gallery, ranks, [probes[i] for i in used.tolist()], owners),
+        seed=seed,
+        version=__version__,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _digest(probes: Sequence[Probe], gathered: Gathered) -> str:
+    """Over the probes as a set: their order does not matter."""
+    lines = sorted(
+        f"{probe.subject}\0{digest}" for probe, digest in zip(probes, gathered.sha256, strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _ranks(ranks: ProbeRanks, units: Units) -> tuple[RateEstimate, ...]:
+    mated = ranks.mated
+    placed, who = ranks.rank[mated], units.subset(mated)
+    return tuple(estimate_rate(placed > k, who) for k in RANKS)
+
+
+def _fnir(ranks: ProbeRanks, units: Units, threshold: float) -> RateEstimate:
+    return estimate_rate(misses_at(ranks, threshold), units.subset(ranks.mated))
+
+
+def _fpir(ranks: ProbeRanks, units: Units, threshold: float) -> RateEstimate | None:
+    wrong = false_positives_at(ranks, threshold)
+    return None if len(wrong) == 0 else estimate_rate(wrong, units.subset(~ranks.mated))
+
+
+def _at_fpir(
+    target: float, threshold: float, false_positives: int, ranks: ProbeRanks, units: Units
+) -> FnirAtFpir:
+    needed = comparisons_needed(target)
+    resolved = int((~ranks.mated).sum()) >= needed
+    fnir = _fnir(ranks, units, threshold) if resolved else None
+    return FnirAtFpir(target, threshold, false_positives, fnir, needed)
+
+
+def _worst(
+    gallery: Gallery, ranks: ProbeRanks, probes: Sequence[Probe], owners: Int64Array
+) -> tuple[WrongProbe, ...]:
+    """Mated probes by how much nearer another subject is, then non-mated ones by distance."""
+    rival = np.where(ranks.mated, ranks.rival_row, ranks.nearest_row)
+    misplaced: BoolArray = ranks.rank > 1
+    by_rank = np.flatnonzero(misplaced)
+    by_rank = by_rank[np.argsort(-ranks.rank[by_rank], kind="stable")][:SHOWN_WORST]
+    strangers = np.flatnonzero(~ranks.mated)
+    strangers = strangers[np.argsort(ranks.nearest_distance[strangers], kind="stable")]
+    found = []
+    for row in (*by_rank.tolist(), *strangers[:SHOWN_WORST].tolist()):
+        reference = int(rival[row])
+        own = float(ranks.own_distance[row])
+        found.append(
+            WrongProbe(
+                path=str(probes[row].path),
+                subject=probes[row].subject,
+                named=gallery.subject_name(int(owners[reference])),
+                reference=gallery.reference(reference).source_path,
+                rank=int(ranks.rank[row]),
+                own_distance=own if bool(ranks.mated[row]) else None,
+                distance=float(ranks.nearest_distance[row]),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,297 @@
+"""What an evaluation finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from facematch.calibration import LabelledComparisons
+from facematch.metrics import (
+    DecisionCounts,
+    Limits,
+    OpenSetCurve,
+    ProbeRanks,
+    RateEstimate,
+    VerificationCurve,
+)
+from facematch.pipeline import Failure
+from facematch.types import BoolArray, Float64Array, Int64Array, Metric, ModelIdentity
+
+FMR_TARGETS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
+FPIR_TARGETS = (0.1, 0.01, 0.001)
+RANKS = (1, 5, 10)
+
+
+class Protocol(StrEnum):
+    """How the threshold behind accuracy, precision, recall, FMR and FNMR was chosen."""
+
+    LISTED_FOLDS = "listed-folds"
+    SUBJECT_FOLDS = "subject-folds"
+    COMPARISON_FOLDS = "comparison-folds"
+    FIXED = "fixed-threshold"
+    SAME_PAIRS = "same-pairs"
+
+
+@dataclass(frozen=True, slots=True)
+class FixedThreshold:
+    """A threshold that was there before the pairs were looked at.
+
+    Attributes:
+        threshold: accept iff ``distance <= threshold``.
+        origin: for a person: the file, or the option.
+    """
+
+    threshold: float
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TarAtFmr:
+    """The true accept rate at a target FMR.
+
+    Attributes:
+        fmr: the target.
+        tar: at the loosest threshold with at most that FMR; None if the impostor comparisons
+            are too few to show the target.
+        interval: 95 %, by resampling subjects; None if it was not to be had.
+        impostors_needed: comparisons that would do (rule of three).
+    """
+
+    fmr: float
+    tar: float | None
+    interval: Limits | None
+    impostors_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPair:
+    """A comparison that was decided wrongly.
+
+    Attributes:
+        a: path of the first photograph; None for scores made elsewhere.
+        b: of the second.
+        line: in the list, from 1; 0 if it has none.
+        same: whether both show one subject.
+        distance: between them.
+    """
+
+    a: str | None
+    b: str | None
+    line: int
+    same: bool
+    distance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListedOutcomes:
+    """What became of every comparison of the list, for a later comparison of systems.
+
+    Attributes:
+        pairs_sha256: of the list.
+        same: bool (n,).
+        distances: float64 (n,); infinity where a photograph gave no template, for that is
+            how a system treats the pair: it rejects it.
+        accepted: bool (n,), as decided by the protocol.
+        judged: bool (n,), whether the protocol decided it.
+        subject_a: int64 (n,), numbered by first appearance; None if nothing is known of them.
+        subject_b: the same.
+    """
+
+    pairs_sha256: str
+    same: BoolArray
+    distances: Float64Array
+    accepted: BoolArray
+    judged: BoolArray
+    subject_a: Int64Array | None
+    subject_b: Int64Array | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class VerificationResult:
+    """One-to-one comparison, measured.
+
+    Attributes:
+        measured: the comparisons, for histograms.
+        identity: of the model; None for scores made elsewhere.
+        metric: of the distances; None for scores made elsewhere.
+        curve: all operating points, for ROC and DET.
+        protocol: how the threshold was chosen.
+        threshold: of best accuracy on all pairs, or the fixed one.
+        threshold_origin: for a person; None unless it was fixed.
+        accuracy: mean over the folds; over all pairs without folds.
+        accuracy_std: standard deviation over the folds; None without folds.
+        accuracy_se: standard error of the mean; None without folds.
+        fold_accuracies: of each fold.
+        fold_thresholds: of each fold.
+        counts: decisions of the protocol; with folds of people, comparisons across two
+            folds are not decided.
+        fmr: of those decisions.
+        fnmr: of those decisions.
+        far: FMR with failures to acquire counted as rejections.
+        frr: FNMR with them.
+        auc: area under the ROC.
+        auc_interval: 95 %, by resampling subjects; None if they are too few.
+        eer: equal error rate.
+        eer_interval: the same.
+        tar_at_fmr: one for each of ``FMR_TARGETS``.
+        d_prime: None if neither class spreads.
+        average_precision: of genuine comparisons by distance.
+        failures: photographs without a template.
+        photographs: distinct photographs in the list.
+        reused: of those, how many came from the cache.
+        n_subjects: people in the comparisons; None if not known.
+        subjects_inferred: whether nobody named them.
+        worst: wrong decisions, the furthest from the threshold first, a few of each class.
+        listed: of every pair of the list.
+        seed: of folds and resampling.
+        version: of facematch.
+        created_at: ISO 8601 with offset.
+    """
+
+    measured: LabelledComparisons
+    identity: ModelIdentity | None
+    metric: Metric | None
+    curve: VerificationCurve
+    protocol: Protocol
+    threshold: float
+    threshold_origin: str | None
+    accuracy: float
+    accuracy_std: float | None
+    accuracy_se: float | None
+    fold_accuracies: tuple[float, ...]
+    fold_thresholds: tuple[float, ...]
+    counts: DecisionCounts
+    fmr: RateEstimate
+    fnmr: RateEstimate
+    far: float
+    frr: float
+    auc: float
+    auc_interval: Limits | None
+    eer: float
+    eer_interval: Limits | None
+    tar_at_fmr: tuple[TarAtFmr, ...]
+    d_prime: float | None
+    average_precision: float
+    failures: tuple[Failure, ...]
+    photographs: int
+    reused: int
+    n_subjects: int | None
+    subjects_inferred: bool
+    worst: tuple[WrongPair, ...]
+    listed: ListedOutcomes
+    seed: int
+    version: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class FnirAtFpir:
+    """The misses of an open-set search at a target FPIR.
+
+    Attributes:
+        fpir: the target.
+        threshold: the loosest with at most that FPIR on these probes.
+        false_positives: non-mated probes for which somebody is named at that threshold.
+        fnir: with its interval; None if the non-mated probes are too few to show the target.
+        nonmated_needed: probes that would do (rule of three).
+    """
+
+    fpir: float
+    threshold: float
+    false_positives: int
+    fnir: RateEstimate | None
+    nonmated_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrongProbe:
+    """A probe that the search gets wrong.
+
+    Attributes:
+        path: of the photograph.
+        subject: whose face it is.
+        named: the subject of the nearest reference of somebody else.
+        reference: path of that reference's photograph, as enrolled.
+        rank: of the own subject; 0 if it is not enrolled.
+        own_distance: to the nearest reference of the own subject; None if it is not enrolled.
+        distance: to the named reference.
+    """
+
+    path: str
+    subject: str
+    named: str
+    reference: str
+    rank: int
+    own_distance: float | None
+    distance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class IdentificationResult:
+    """One-to-many search, measured.
+
+    Attributes:
+        gallery: path of the gallery.
+        references: in it.
+        subjects: with references in it.
+        probes_sha256: over the probes' subjects and contents.
+        identity: of the model.
+        metric: of the distances.
+        ranks: of every probe with a template; for histograms.
+        cmc: float64 (subjects,), the CMC; empty if no probe is mated.
+        rank: for each of ``RANKS``, how often the subject is not among the first so many;
+            empty if no probe is mated.
+        open_set: all operating points; None if a kind of probe is missing.
+        fnir_at_fpir: one for each of ``FPIR_TARGETS``; empty if a kind of probe is missing.
+        fixed: a threshold that was given; None if there was none.
+        fnir: at that threshold; None without one, or if no probe is mated.
+        fpir: the same, of non-mated probes.
+        mean_average_precision: None if no probe is mated.
+        recall_at: mean share of the subject's references among the nearest ``ranks.depths``.
+        precision_at: mean share of those that are of the subject.
+        failures: probes without a template.
+        lost_mated: mated probes among them.
+        lost_nonmated: non-mated probes among them.
+        enrolled_probes: probes left out because the same picture is in the gallery.
+        worst: mated probes that another subject is nearer to, and non-mated probes that are
+            nearest to somebody.
+        seed: of nothing yet drawn; kept so that a report can state it.
+        version: of facematch.
+        created_at: ISO 8601 with offset.
+    """
+
+    gallery: str
+    references: int
+    subjects: int
+    probes_sha256: str
+    identity: ModelIdentity
+    metric: Metric
+    ranks: ProbeRanks
+    cmc: Float64Array
+    rank: tuple[RateEstimate, ...]
+    open_set: OpenSetCurve | None
+    fnir_at_fpir: tuple[FnirAtFpir, ...]
+    fixed: FixedThreshold | None
+    fnir: RateEstimate | None
+    fpir: RateEstimate | None
+    mean_average_precision: float | None
+    recall_at: tuple[float, ...]
+    precision_at: tuple[float, ...]
+    failures: tuple[Failure, ...]
+    lost_mated: int
+    lost_nonmated: int
+    enrolled_probes: tuple[str, ...]
+    worst: tuple[WrongProbe, ...]
+    seed: int
+    version: str
+    created_at: str
+
+    @property
+    def n_mated(self) -> int:
+        """Mated probes with a template."""
+        return int(self.ranks.mated.sum())
+
+    @property
+    def n_nonmated(self) -> int:
+        """Non-mated probes with a template."""
+        return int((~self.ranks.mated).sum())

@@ -1,0 +1,194 @@
+"""Results of evaluations as JSON files, with what a comparison of systems needs.
+
+The file that ``facematch evaluate PAIRS -o FILE`` writes is the document of ``--json`` with one
+key more, ``comparisons``:
+
+    {"n": pairs of the list,
+     "pairs_sha256": of the list,
+     "same": packed, "distances": packed, "accepted": packed, "judged": packed,
+     "subject_a": packed or null, "subject_b": packed or null}
+
+A packed array is base64 of a zlib stream: of float64 little-endian for ``distances`` (infinity
+where a photograph gave no template: the pair is rejected), of int32 little-endian for subjects
+(numbered by first appearance, so that the numbers are no names), else of bits, most
+significant first. All are in the order of the list.
+
+A file may come from anywhere: it is read up to a limit, streams are unpacked to the length
+that they must have and no further, and whatever is wrong is an :class:`EvaluationFormatError`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facematch.errors import EvaluationFormatError
+from facematch.types import BoolArray, Float64Array, Int64Array
+from facematch.workflows.evaluate.records import ListedOutcomes, VerificationResult
+
+MAX_BYTES = 1 << 29
+MAX_PAIRS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredSystem:
+    """One system, read back.
+
+    Attributes:
+        name: file name without its suffix.
+        path: as given.
+        model: name of the model; None for scores made elsewhere.
+        model_fingerprint: of it.
+        failures_to_acquire: photographs without a template.
+        listed: of every pair of the list.
+        measured_photographs: whether the distances are of this program's own making, so that
+            the hash of the list names the photographs.
+    """
+
+    name: str
+    path: str
+    model: str | None
+    model_fingerprint: str | None
+    failures_to_acquire: int
+    listed: ListedOutcomes
+    measured_photographs: bool
+
+
+def comparisons_document(listed: ListedOutcomes) -> dict[str, Any]:
+    """The value of the key ``comparisons``."""
+    return {
+        "n": len(listed.same),
+        "pairs_sha256": listed.pairs_sha256,
+        "same": _packed(np.packbits(listed.same)),
+        "distances": _packed(listed.distances.astype("<f8")),
+        "accepted": _packed(np.packbits(listed.accepted)),
+        "judged": _packed(np.packbits(listed.judged)),
+        "subject_a": _subjects(listed.subject_a),
+        "subject_b": _subjects(listed.subject_b),
+    }
+
+
+def system_of(result: VerificationResult, name: str) -> StoredSystem:
+    """A result as if it had been written and read back."""
+    return StoredSystem(
+        name=name,
+        path=name,
+        model=None if result.identity is None else result.identity.name,
+        model_fingerprint=None if result.identity is None else result.identity.fingerprint,
+        failures_to_acquire=len(result.failures),
+        listed=result.listed,
+        measured_photographs=result.identity is not None,
+    )
+
+
+def load_system(path: Path) -> StoredSystem:
+    """Reads a result file of ``facematch evaluate PAIRS -o FILE``.
+
+    Raises:
+        EvaluationFormatError: it cannot be read, or is no such file.
+    """
+    document = _document(path)
+    part = document.get("comparisons")
+    if not isinstance(part, dict):
+        raise _wrong(path, "it holds no comparisons (of a gallery, or made without -o)")
+    n = part.get("n")
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_PAIRS:
+        raise _wrong(path, "comparisons.n is no number of pairs")
+    sha256, model = part.get("pairs_sha256"), document.get("model")
+    fingerprint, failures = document.get("model_fingerprint"), document.get("failures_to_acquire")
+    if not isinstance(sha256, str) or not isinstance(failures, int):
+        raise _wrong(path, "pairs_sha256 or failures_to_acquire is missing")
+    if not all(text is None or isinstance(text, str) for text in (model, fingerprint)):
+        raise _wrong(path, "model or model_fingerprint is no text")
+    distances: Float64Array = _unpacked(path, part, "distances", n, "<f8").astype(np.float64)
+    if bool(np.isnan(distances).any()):
+        raise _wrong(path, "a distance is NaN")
+    first, second = (_codes(path, part, name, n) for name in ("subject_a", "subject_b"))
+    same, accepted, judged = (_bits(path, part, k, n) for k in ("same", "accepted", "judged"))
+    if bool(same.all()) or not bool(same.any()):
+        raise _wrong(path, "its pairs are of one class")
+    if (first is None) != (second is None):
+        raise _wrong(path, "the subjects of one side are missing")
+    return StoredSystem(
+        name=path.stem,
+        path=str(path),
+        model=model,
+        model_fingerprint=fingerprint,
+        failures_to_acquire=failures,
+        listed=ListedOutcomes(sha256, same, distances, accepted, judged, first, second),
+        measured_photographs=document.get("scores") == "photographs",
+    )
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        raise EvaluationFormatError(
+            f"{path}: cannot be read ({exc.strerror or exc}); give the result of an earlier "
+            "`facematch evaluate PAIRS -o FILE`"
+        ) from exc
+    if len(content) > MAX_BYTES:
+        raise _wrong(path, f"it is larger than {MAX_BYTES >> 20} MiB")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise _wrong(path, "it is not JSON") from exc
+    if not isinstance(document, dict):
+        raise _wrong(path, "it is no JSON object")
+    return document
+
+
+def _wrong(path: Path, reason: str) -> EvaluationFormatError:
+    return EvaluationFormatError(
+        f"{path}: not the result of an evaluation: {reason}; "
+        "make one with `facematch evaluate PAIRS -o FILE`"
+    )
+
+
+def _packed(array: npt.NDArray[Any]) -> str:
+    return base64.b64encode(zlib.compress(array.tobytes())).decode("ascii")
+
+
+def _subjects(codes: Int64Array | None) -> str | None:
+    return None if codes is None else _packed(codes.astype("<i4"))
+
+
+def _bits(path: Path, part: Mapping[str, Any], name: str, n: int) -> BoolArray:
+    packed = _unpacked(path, part, name, (n + 7) // 8, "u1")
+    return np.unpackbits(packed, count=n).astype(np.bool_)
+
+
+def _codes(path: Path, part: Mapping[str, Any], name: str, n: int) -> Int64Array | None:
+    if part.get(name) is None:
+        return None
+    codes: Int64Array = _unpacked(path, part, name, n, "<i4").astype(np.int64)
+    if int(codes.min()) < 0 or int(codes.max()) >= 2 * n:
+        raise _wrong(path, f"comparisons.{name} holds numbers out of range")
+    return codes
+
+
+def _unpacked(
+    path: Path, part: Mapping[str, Any], name: str, count: int, dtype: str
+) -> npt.NDArray[Any]:
+    expected = count * np.dtype(dtype).itemsize
+    text = part.get(name)
+    try:
+        stream = base64.b64decode(text if isinstance(text, str) else "", validate=True)
+        # One byte more than there may be, to find out whether there is more.
+        content = zlib.decompressobj().decompress(stream, expected + 1)
+    except (binascii.Error, zlib.error, ValueError) as exc:
+        raise _wrong(path, f"comparisons.{name} cannot be unpacked") from exc
+    if len(content) != expected:
+        raise _wrong(path, f"comparisons.{name} is not of {count} values")
+    return np.frombuffer(content, dtype)

@@ -1,0 +1,330 @@
+"""Evaluate one-to-one comparison on labelled pairs of photographs, or on distances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+
+from facematch import __version__
+from facematch.calibration import (
+    LabelledComparisons,
+    PhotographPairs,
+    compare_photographs,
+    require_distinct_pictures,
+    require_photographs,
+)
+from facematch.metrics import (
+    Criterion,
+    DecisionCounts,
+    Folds,
+    Limits,
+    RateEstimate,
+    Statistic,
+    Sweep,
+    ThresholdRule,
+    Units,
+    VerificationCurve,
+    WeightedCurve,
+    accepts,
+    auc,
+    average_precision,
+    comparisons_needed,
+    d_prime,
+    eer,
+    estimate_rate,
+    fold_accuracy,
+    percentile_limits,
+    resampled,
+    subject_folds,
+    tar_at_fmr,
+    threshold_for,
+    verification_curve,
+)
+from facematch.pipeline import Gathered, TemplateSource
+from facematch.types import BoolArray, Float64Array, Int64Array, Metric
+from facematch.workflows.evaluate.records import (
+    FMR_TARGETS,
+    FixedThreshold,
+    ListedOutcomes,
+    Protocol,
+    TarAtFmr,
+    VerificationResult,
+    WrongPair,
+)
+
+DEFAULT_FOLDS = 10
+RESAMPLES = 500
+SHOWN_WORST = 20
+
+# Two hundred million weights take about ten seconds here.
+_MOST_WEIGHTS = 200_000_000
+_FEWEST_RESAMPLES = 100
+
+
+def evaluate_pairs(
+    pairs: PhotographPairs | LabelledComparisons,
+    templates: TemplateSource | None,
+    *,
+    metric: Metric = Metric.COSINE,
+    fixed: FixedThreshold | None = None,
+    folds: int = DEFAULT_FOLDS,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> VerificationResult:
+    """Embeds each photograph once, measures all pairs and decides them by the protocol.
+
+    The folds are those of the list if it has some, else its people are dealt into folds. They
+    are dealt before failures to acquire are known, so that two systems on one list are judged
+    on the same folds.
+
+    Args:
+        pairs: the labelled pairs, or comparisons that were made elsewhere.
+        templates: of the photographs; None for comparisons made elsewhere.
+        metric: distance to measure.
+        fixed: decide by this threshold instead of choosing one.
+        folds: of people, for a list without folds, at least 2.
+        seed: of folds and resampling.
+        progress: called with photographs done and in all.
+
+    Raises:
+        PairsFormatError: a pair names a photograph that does not exist, or the same one twice.
+        OneClassError: no genuine or no impostor pair is left.
+    """
+    gathered: Gathered | None = None
+    compared = np.ones(len(pairs.labels.same), np.bool_)
+    if isinstance(pairs, LabelledComparisons):
+        measured, identity = pairs, None
+    elif templates is None:
+        raise ValueError("photographs need templates")
+    else:
+        identity = templates.identity
+        require_photographs(pairs)
+        gathered = templates.gather(pairs.photographs, progress)
+        require_distinct_pictures(pairs, gathered.sha256)
+        reason = gathered.failures[0].reason if gathered.failures else ""
+        measured = compare_photographs(pairs, gathered.templates, metric, reason)
+        acquired = ~np.isnan(gathered.templates[:, 0])
+        compared = acquired[pairs.a] & acquired[pairs.b]
+    same, units = measured.labels.same, measured.labels.units()
+    curve = verification_curve(measured.genuine, measured.impostor)
+    decided = _decided(pairs, measured, compared, curve, fixed, folds, seed)
+    fmr, fnmr = (_rate(decided.accepted, decided.judged, same, units, kind) for kind in (0, 1))
+    auc_limits, eer_limits, tars = _resampled(measured, units, curve, seed)
+    subjects = measured.labels.subjects
+    return VerificationResult(
+        measured=measured,
+        identity=identity,
+        metric=None if identity is None else metric,
+        curve=curve,
+        protocol=decided.protocol,
+        threshold=decided.threshold,
+        threshold_origin=None if fixed is None else fixed.origin,
+        accuracy=decided.accuracy,
+        accuracy_std=decided.std,
+        accuracy_se=decided.se,
+        fold_accuracies=decided.fold_accuracies,
+        fold_thresholds=decided.fold_thresholds,
+        counts=_counts(decided.accepted, decided.judged, same),
+        fmr=fmr,
+        fnmr=fnmr,
+        far=fmr.rate * (1 - _share(measured.lost_impostor, curve.n_impostor)),
+        frr=_with_failures(fnmr.rate, _share(measured.lost_genuine, curve.n_genuine)),
+        auc=auc(curve),
+        auc_interval=auc_limits,
+        eer=eer(curve),
+        eer_interval=eer_limits,
+        tar_at_fmr=tars,
+        d_prime=d_prime(measured.genuine, measured.impostor),
+        average_precision=average_precision(curve),
+        failures=() if gathered is None else gathered.failures,
+        photographs=0 if gathered is None else len(gathered.sha256),
+        reused=0 if gathered is None else gathered.reused,
+        n_subjects=None if subjects is None else int((units.appearances() > 0).sum()),
+        subjects_inferred=subjects is not None and subjects.inferred,
+        worst=_worst(pairs, measured, compared, decided),
+        listed=_listed(pairs, measured, compared, decided),
+        seed=seed,
+        version=__version__,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+class _Decided:
+    """Decisions on n comparisons, and where they came from."""
+
+    def __init__(
+        self, protocol: Protocol, threshold: float, accepted: BoolArray, judged: BoolArray
+    ) -> None:
+        self.protocol = protocol
+        self.threshold = threshold
+        self.accepted = accepted
+        self.judged = judged
+        self.accuracy = 0.0
+        self.std: float | None = None
+        self.se: float | None = None
+        self.fold_accuracies: tuple[float, ...] = ()
+        self.fold_thresholds: tuple[float, ...] = ()
+
+
+def _decided(
+    pairs: PhotographPairs | LabelledComparisons,
+    measured: LabelledComparisons,
+    compared: BoolArray,
+    curve: VerificationCurve,
+    fixed: FixedThreshold | None,
+    folds: int,
+    seed: int,
+) -> _Decided:
+    distances, same = measured.distances, measured.labels.same
+    everything = np.ones(len(same), np.bool_)
+    best = threshold_for(curve, ThresholdRule(Criterion.ACCURACY))
+    if fixed is None:
+        protocol, dealt = _folds(pairs, folds, seed)
+        if dealt is not None:
+            kept = Folds(dealt.count, dealt.a[compared], dealt.b[compared])
+            found = fold_accuracy(distances, same, kept)
+            if found is not None:
+                decided = _Decided(protocol, best, found.accepted, found.judged)
+                decided.accuracy = found.mean
+                decided.std, decided.se = found.standard_deviation, found.standard_error
+                decided.fold_accuracies = found.accuracies
+                decided.fold_thresholds = found.thresholds
+                return decided
+    threshold = best if fixed is None else fixed.threshold
+    protocol = Protocol.SAME_PAIRS if fixed is None else Protocol.FIXED
+    decided = _Decided(protocol, threshold, accepts(distances, threshold), everything)
+    decided.accuracy = float((decided.accepted == same).mean())
+    return decided
+
+
+def _folds(
+    pairs: PhotographPairs | LabelledComparisons, folds: int, seed: int
+) -> tuple[Protocol, Folds | None]:
+    listed = pairs.labels.folds
+    if listed is not None and int(listed.max()) >= 1:
+        return Protocol.LISTED_FOLDS, Folds(int(listed.max()) + 1, listed, listed)
+    known = pairs.labels.subjects is not None
+    dealt = subject_folds(pairs.labels.units(), folds, np.random.default_rng((seed, 1)))
+    return Protocol.SUBJECT_FOLDS if known else Protocol.COMPARISON_FOLDS, dealt
+
+
+def _rate(
+    accepted: BoolArray, judged: BoolArray, same: BoolArray, units: Units, kind: int
+) -> RateEstimate:
+    chosen = judged & (same == bool(kind))
+    return estimate_rate((accepted != same)[chosen], units.subset(chosen))
+
+
+def _counts(accepted: BoolArray, judged: BoolArray, same: BoolArray) -> DecisionCounts:
+    def count(decision: BoolArray, label: BoolArray) -> int:
+        return int((judged & decision & label).sum())
+
+    return DecisionCounts(
+        true_matches=count(accepted, same),
+        false_non_matches=count(~accepted, same),
+        false_matches=count(accepted, ~same),
+        true_non_matches=count(~accepted, ~same),
+    )
+
+
+def _share(lost: int, compared: int) -> float:
+    return lost / (lost + compared)
+
+
+def _with_failures(rate: float, fta: float) -> float:
+    return fta + rate * (1 - fta)
+
+
+def _resampled(
+    measured: LabelledComparisons, units: Units, curve: VerificationCurve, seed: int
+) -> tuple[Limits | None, Limits | None, tuple[TarAtFmr, ...]]:
+    """Intervals of AUC and EER, and the true accept rates with theirs."""
+    targets = [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
+    statistics: list[Statistic] = [lambda c, w: auc(c), lambda c, w: eer(c)]
+    statistics += [partial(_tar, target=target) for target in targets]
+    most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
+    values = resampled(
+        (Sweep(measured.distances, measured.labels.same),),
+        units,
+        (statistics,),
+        min(RESAMPLES, most),
+        np.random.default_rng((seed, 2)),
+    )
+    exact = [auc(curve), eer(curve), *(tar_at_fmr(curve, target) for target in targets)]
+    limits = [None if values is None else _around(v, values[:, 0, i]) for i, v in enumerate(exact)]
+    known = dict(zip(targets, zip(exact[2:], limits[2:], strict=True), strict=True))
+    tars = (
+        TarAtFmr(target, tar, interval, comparisons_needed(target))
+        for target in FMR_TARGETS
+        for tar, interval in (known.get(target, (None, None)),)
+    )
+    return limits[0], limits[1], tuple(tars)
+
+
+def _tar(curve: WeightedCurve, weights: Float64Array, *, target: float) -> float:
+    return tar_at_fmr(curve, target)
+
+
+def _around(value: float, resamples: Float64Array) -> Limits:
+    limits = percentile_limits(resamples)
+    return Limits(min(limits.low, value), max(limits.high, value))
+
+
+def _worst(
+    pairs: PhotographPairs | LabelledComparisons,
+    measured: LabelledComparisons,
+    compared: BoolArray,
+    decided: _Decided,
+) -> tuple[WrongPair, ...]:
+    same, distances = measured.labels.same, measured.distances
+    wrong = decided.judged & (decided.accepted != same)
+    row_in_list = np.flatnonzero(compared)
+    found = []
+    for kind, sign in ((True, -1), (False, 1)):
+        rows = np.flatnonzero(wrong & (same == kind))
+        rows = rows[np.argsort(sign * distances[rows], kind="stable")][:SHOWN_WORST]
+        for row in rows.tolist():
+            a = b = None
+            line = 0
+            if isinstance(pairs, PhotographPairs):
+                at = int(row_in_list[row])
+                a, b = (str(pairs.photographs[int(i[at])]) for i in (pairs.a, pairs.b))
+                line = int(pairs.lines[at])
+            found.append(WrongPair(a, b, line, kind, float(distances[row])))
+    return tuple(found)
+
+
+def _listed(
+    pairs: PhotographPairs | LabelledComparisons,
+    measured: LabelledComparisons,
+    compared: BoolArray,
+    decided: _Decided,
+) -> ListedOutcomes:
+    distances = np.full(len(compared), np.inf)
+    distances[compared] = measured.distances
+    accepted = np.zeros(len(compared), np.bool_)
+    accepted[compared] = decided.accepted
+    # A pair that could not be compared is rejected, which is a decision.
+    judged = np.ones(len(compared), np.bool_)
+    judged[compared] = decided.judged
+    first = second = None
+    subjects = pairs.labels.subjects
+    if subjects is not None:
+        first, second = _by_first_appearance(subjects.a, subjects.b)
+    return ListedOutcomes(
+        measured.sha256, pairs.labels.same, distances, accepted, judged, first, second
+    )
+
+
+def _by_first_appearance(a: Int64Array, b: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """The same partition with numbers that do not depend on who numbered it."""
+    _, first, inverse = np.unique(
+        np.stack((a, b), 1).ravel(), return_index=True, return_inverse=True
+    )
+    number = np.empty(len(first), np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    numbered = number[inverse].reshape(-1, 2)
+    return numbered[:, 0], numbered[:, 1]

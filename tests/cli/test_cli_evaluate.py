@@ -1,0 +1,249 @@
+"""``facematch evaluate``: pairs, searches, and systems compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from fakes import BLUE, GREEN, ORANGE, RED, photograph
+from typer.testing import CliRunner
+
+from facematch.cli import app
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+pytestmark = pytest.mark.usefixtures("fake_pipeline")
+
+KEYS = {
+    *("accuracy", "accuracy_std", "auc", "eer", "threshold", "tar_at_fmr", "n_genuine"),
+    *("n_impostor", "failures_to_acquire", "model_fingerprint", "schema_version", "protocol"),
+    *("precision", "recall", "f1", "d_prime", "average_precision", "far", "frr", "seed"),
+    *("fmr_interval", "fnmr_interval", "pairs_sha256", "facematch_version"),
+}
+RATES = ["0.1", "0.01", "0.001", "0.0001", "0.00001"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *(str(a) for a in arguments)])
+
+
+def evaluated(*arguments: object) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    loaded: dict[str, Any] = json.loads(result.stdout)
+    return loaded
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEMATCH_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def scores(path: Path, *, gap: float = 0.6, kind: str = "distance", folds: bool = False) -> Path:
+    """Thirty people, five genuine comparisons each, and all impostor comparisons among them."""
+    generator = np.random.default_rng(0)
+    rows = [f"{kind},same,subject_a,subject_b{',fold' if folds else ''}"]
+    for a in range(30):
+        for b in [a] * 5 + list(range(a)):
+            d = (1 - gap if a == b else 1.0) + generator.normal(0, 0.2)
+            d = -d if kind == "similarity" else d
+            rows.append(f"{d:.6f},{a == b:d},p{a},p{b}{f',{len(rows) % 10}' if folds else ''}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_scores_need_no_model(tmp_path: Path) -> None:
+    found = evaluated(scores(tmp_path / "s.csv"), "--model", "there-is-none")
+    assert found.keys() >= KEYS
+    assert (found["protocol"], len(found["folds"])) == ("subject-folds", 10)
+    assert (found["n_genuine"], found["n_impostor"]) == (150, 435)
+    assert found["model_fingerprint"] is None
+    assert list(found["tar_at_fmr"]) == RATES
+    assert [found["tar_at_fmr"][rate] is None for rate in RATES] == [False, False, True, True, True]
+    assert found["accuracy"] == pytest.approx(np.mean([f["accuracy"] for f in found["folds"]]))
+    assert found["accuracy_std"] == pytest.approx(
+        np.std([f["accuracy"] for f in found["folds"]], ddof=1)
+    )
+    for name in ("auc", "eer", "fmr", "fnmr"):
+        low, high = found[f"{name}_interval"]
+        assert low <= found[name] <= high
+
+
+def test_folds_of_the_list_are_kept(tmp_path: Path) -> None:
+    found = evaluated(scores(tmp_path / "s.csv", folds=True))
+    assert found["protocol"] == "listed-folds"
+    assert sum(found["decisions"].values()) == 585
+
+
+def test_similarities_are_distances_with_the_sign_turned(tmp_path: Path) -> None:
+    one = evaluated(scores(tmp_path / "d.csv"), "--threshold", 0.7)
+    other = evaluated(scores(tmp_path / "s.csv", kind="similarity"), "--threshold", -0.7)
+    for name in ("accuracy", "auc", "eer", "fmr", "fnmr", "protocol"):
+        assert one[name] == other[name]
+    assert one["protocol"] == "fixed-threshold"
+    assert one["accuracy_std"] is None
+
+
+def test_a_calibration_is_judged_as_it_is(tmp_path: Path) -> None:
+    path = scores(tmp_path / "s.csv")
+    CliRunner().invoke(app, ["calibrate", str(path), "--eer", "-o", str(tmp_path / "c.json")])
+    found = evaluated(path, "--calibration", tmp_path / "c.json")
+    assert found["threshold"] == json.loads((tmp_path / "c.json").read_text())["threshold"]
+    other = scores(tmp_path / "t.csv", kind="similarity")
+    assert run(other, "--calibration", tmp_path / "c.json").exit_code == 2
+
+
+def test_the_text_fits_the_terminal(tmp_path: Path) -> None:
+    text = run(scores(tmp_path / "s.csv")).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "folds of people" in text
+    assert "unresolved: takes 3,000 impostor pairs" in text
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> tuple[Path, Path]:
+    """A system and a much worse one on the same pairs."""
+    files = []
+    for name, gap in (("good", 0.8), ("bad", 0.3)):
+        files.append(tmp_path / f"{name}.json")
+        made = run(scores(tmp_path / f"{name}.csv", gap=gap), "-o", files[-1])
+        assert made.exit_code == 0
+    return files[0], files[1]
+
+
+def test_systems_side_by_side(results: tuple[Path, Path]) -> None:
+    found = evaluated("--compare", *results)
+    good, bad = found["systems"]
+    assert (good["name"], bad["name"]) == ("good", "bad")
+    assert found["resampled"] == "subjects"
+    assert good["differences"] == {}
+    assert {"accuracy", "auc", "eer"} <= set(bad["significantly_worse"])
+    low, high = bad["differences"]["auc"]["interval"]
+    assert low <= bad["differences"]["auc"]["difference"] <= high < 0
+    turned = evaluated("--compare", *reversed(results))["systems"][1]
+    assert turned["significantly_worse"] == []
+    assert turned["differences"]["auc"]["difference"] > 0
+    text = run("--compare", *results).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "worse" in text
+
+
+def test_only_a_significant_regression_fails(tmp_path: Path, results: tuple[Path, Path]) -> None:
+    good, bad = results
+    worse = run(tmp_path / "bad.csv", "--baseline", good)
+    assert worse.exit_code == 10
+    assert worse.stderr.startswith("facematch: significantly worse than")
+    assert "accuracy" in worse.stdout
+    assert run(tmp_path / "good.csv", "--baseline", bad).exit_code == 0
+    assert run(tmp_path / "good.csv", "--baseline", good).exit_code == 0
+
+
+def test_other_pairs_are_refused(tmp_path: Path, results: tuple[Path, Path]) -> None:
+    lines = (tmp_path / "good.csv").read_text().splitlines()
+    (tmp_path / "fewer.csv").write_text("\n".join(lines[:-1]))
+    assert run(tmp_path / "fewer.csv", "-o", tmp_path / "fewer.json").exit_code == 0
+    refused = run("--compare", results[0], tmp_path / "fewer.json")
+    assert refused.exit_code == 2
+    assert "not of the same pairs" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda d: [], id="no object"),
+        pytest.param(lambda d: {k: v for k, v in d.items() if k != "comparisons"}, id="without"),
+        pytest.param(lambda d: {**d, "comparisons": {**d["comparisons"], "n": 10**12}}, id="n"),
+        pytest.param(lambda d: {**d, "comparisons": {**d["comparisons"], "n": 3}}, id="lengths"),
+        pytest.param(
+            lambda d: {**d, "comparisons": {**d["comparisons"], "distances": "AAAA"}}, id="zlib"
+        ),
+    ],
+)
+def test_results_that_are_none(tmp_path: Path, results: tuple[Path, Path], change: Any) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(json.dumps(change(json.loads(results[0].read_text()))))
+    refused = run("--compare", results[0], path)
+    assert refused.exit_code == 3
+    assert "not the result of an evaluation" in refused.stderr
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> tuple[Path, Path]:
+    """A gallery of red, green and blue; probes of them, of a stranger, and of nobody."""
+    for name, colour in (("red", RED), ("green", GREEN), ("blue", BLUE)):
+        photograph(tmp_path / "enrol" / name / "1.png", [colour])
+        shade = tuple(max(0, c - 10) for c in colour)
+        photograph(tmp_path / "probes" / name / "2.png", [shade])  # type: ignore[list-item]
+    photograph(tmp_path / "probes" / "orange" / "1.png", [ORANGE])
+    photograph(tmp_path / "probes" / "green" / "3.png", [])
+    gallery = tmp_path / "faces.h5"
+    made = CliRunner().invoke(app, ["enroll", str(tmp_path / "enrol"), "--gallery", str(gallery)])
+    assert made.exit_code == 0, made.output
+    return gallery, tmp_path / "probes"
+
+
+def test_a_search(people: tuple[Path, Path], tmp_path: Path) -> None:
+    gallery, probes = people
+    found = evaluated("--gallery", gallery, "--probes", probes, "--threshold", 0.05)
+    assert found["rank"] == {"1": 1.0, "5": 1.0, "10": 1.0}
+    assert found["rank_with_failures"]["1"] == 0.75
+    assert list(found["fnir_at_fpir"]) == ["0.1", "0.01", "0.001"]
+    assert set(found["fnir_at_fpir"].values()) == {None}  # one stranger shows nothing
+    assert (found["map"], found["n_mated"], found["n_nonmated"]) == (1.0, 3, 1)
+    assert found["failures_to_acquire"] == 1
+    assert found["model_fingerprint"] == "f" * 64
+    assert (found["fnir"]["rate"], found["fpir"]["trials"]) == (0, 1)
+    text = run("--gallery", gallery, "--probes", probes).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "unresolved: takes 30 probes of strangers" in text
+    listed = tmp_path / "probes.csv"
+    listed.write_text("subject,path\nred,probes/red/2.png\norange,probes/orange/1.png\n")
+    assert evaluated("--gallery", gallery, "--probes", listed)["n_mated"] == 1
+
+
+def test_probes_that_are_enrolled_are_left_out_and_told(people: tuple[Path, Path]) -> None:
+    gallery, _ = people
+    enrolled = gallery.parent / "enrol"
+    refused = run("--gallery", gallery, "--probes", enrolled)
+    assert refused.exit_code == 3
+    found = evaluated("--gallery", gallery, "--probes", enrolled, "--allow-self-pairs")
+    assert found["n_mated"] == 3
+
+
+def test_photographs_with_a_failure(tmp_path: Path) -> None:
+    for name, colour in (("red", RED), ("green", GREEN), ("blue", BLUE)):
+        for index in range(3):
+            shade = tuple(max(0, c - 10 * index) for c in colour)
+            photograph(tmp_path / "people" / name / f"{index}.png", [shade])  # type: ignore[list-item]
+    photograph(tmp_path / "people" / "red" / "9.png", [])
+    found = evaluated(tmp_path / "people", "-o", tmp_path / "r.json")
+    assert found["failures_to_acquire"] == 1
+    assert found["pairs_lost"] == {"genuine": 3, "impostor": 6}
+    assert found["frr"] == pytest.approx(0.25)
+    same = evaluated("--compare", tmp_path / "r.json", tmp_path / "r.json")["systems"][1]
+    assert same["significantly_worse"] == []
+    assert same["differences"]["auc"]["difference"] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.csv", "b.csv"],
+        ["--gallery", "faces.h5"],
+        ["--probes", "x"],
+        ["a.csv", "--gallery", "faces.h5", "--probes", "x"],
+        ["--compare", "a.json"],
+        ["--compare", "a.json", "b.json", "--baseline", "c.json"],
+        ["a.csv", "--threshold", "nan"],
+        ["a.csv", "--threshold", "1", "--calibration", "c.json"],
+        ["a.csv", "--face", "all"],
+        ["a.csv", "--seed", "-1"],
+    ],
+)
+def test_options_that_do_not_fit(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2

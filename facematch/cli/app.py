@@ -41,6 +41,12 @@ class _ErrorBoundary(TyperGroup):
     An exit code of 1 means "not the same person", so nothing else may end with it.
     """
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().make_context(*args, **kwargs)
+        except TyperException as error:
+            _end_with_usage(error, None)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             try:
@@ -60,8 +66,10 @@ class _ErrorBoundary(TyperGroup):
             _drop_output()
             where = "the output" if error.filename is None else str(error.filename)
             _end(f"{where}: {error.strerror or error}", OutputError.exit_code)
-        except (TyperException, typer.Abort, typer.Exit):
-            raise  # usage errors and ends that Typer knows
+        except TyperException as error:
+            _end_with_usage(error, ctx.invoked_subcommand)
+        except (typer.Abort, typer.Exit):
+            raise
         except Exception as error:  # the last resort: a bug, and never exit code 1
             if os.environ.get(DEBUG):
                 raise
@@ -70,6 +78,15 @@ class _ErrorBoundary(TyperGroup):
                 f"(set {DEBUG}=1 for the traceback)",
                 INTERNAL,
             )
+
+
+def _end_with_usage(error: TyperException, command: str | None) -> NoReturn:
+    """Typer would print four lines; those of a group without arguments are its help."""
+    message = error.format_message()
+    if "\n" in message:
+        raise error
+    where = "facematch" if command is None else f"facematch {command}"
+    _end(f"{message.rstrip('.')}; see {where} -h", error.exit_code)
 
 
 def _end(message: str, code: int) -> NoReturn:

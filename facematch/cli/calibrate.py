@@ -24,7 +24,8 @@ def calibrate(
         Path,
         typer.Argument(
             help="CSV with the columns a,b,same, or distance,same, or similarity,same; an LFW "
-            "pairs file; or a folder with one sub-folder per subject."
+            "pairs file; or a folder with one sub-folder per subject.",
+            readable=False,
         ),
     ],
     images: options.Images = None,
@@ -93,12 +94,18 @@ def calibrate(
     impostors: options.Impostors = "100000",
     allow_self_pairs: options.AllowSelfPairs = False,
     out: Annotated[
-        Path, typer.Option("--output", "-o", help="Calibration to write.", metavar="FILE")
+        Path,
+        typer.Option(
+            "--output", "-o", help="Calibration to write.", metavar="FILE", readable=False
+        ),
     ] = Path("calibration.json"),
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", help="ROC plot to write [default: beside the output].", metavar="FILE"
+            "--plot",
+            help="ROC plot to write [default: beside the output].",
+            metavar="FILE",
+            readable=False,
         ),
     ] = None,
     face: options.Face = FaceChoice.CENTER,

@@ -23,12 +23,17 @@ def cluster(
     paths: options.Photographs,
     table: Annotated[
         Path | None,
-        typer.Option("--csv", help="Write subject,path for `enroll`.", metavar="FILE"),
+        typer.Option(
+            "--csv", help="Write subject,path for `enroll`.", metavar="FILE", readable=False
+        ),
     ] = None,
     folders: Annotated[
         Path | None,
         typer.Option(
-            "--folders", help="Copy the photographs here, one folder a person.", metavar="DIR"
+            "--folders",
+            help="Copy the photographs here, one folder a person.",
+            metavar="DIR",
+            readable=False,
         ),
     ] = None,
     face: options.Face = FaceChoice.CENTER,

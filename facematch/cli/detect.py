@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def detect(
     paths: options.Photographs,
     draw: Annotated[
-        Path | None, typer.Option("--draw", help="Write annotated copies here.", metavar="DIR")
+        Path | None,
+        typer.Option("--draw", help="Write annotated copies here.", metavar="DIR", readable=False),
     ] = None,
     min_face: options.MinFace = 20,
     device: options.DeviceOption = Device.AUTO,
@@ -98,8 +99,12 @@ def _print(result: DetectResult) -> None:
 
 
 def align(
-    source: Annotated[Path, typer.Argument(help="A photograph, or a folder of them.")],
-    destination: Annotated[Path, typer.Argument(help="Folder for the 112x112 crops (PNG).")],
+    source: Annotated[
+        Path, typer.Argument(help="A photograph, or a folder of them.", readable=False)
+    ],
+    destination: Annotated[
+        Path, typer.Argument(help="Folder for the 112x112 crops (PNG).", readable=False)
+    ],
     face: options.Face = FaceChoice.CENTER,
     border: Annotated[
         int, typer.Option("--border", help="Extra pixels on each side.", min=0, max=112)

@@ -16,7 +16,8 @@ from facematch.errors import InputError
 def embed(
     paths: options.Photographs,
     out: Annotated[
-        Path, typer.Option("--output", "-o", help="HDF5 file to write.", metavar="FILE")
+        Path,
+        typer.Option("--output", "-o", help="HDF5 file to write.", metavar="FILE", readable=False),
     ],
     face: options.Face = FaceChoice.CENTER,
     strict: options.Strict = False,

@@ -28,12 +28,19 @@ def evaluate(
             "that -o wrote.",
             metavar="[PAIRS | RESULT...]",
             show_default=False,
+            readable=False,
         ),
     ] = None,
     images: options.Images = None,
     gallery: Annotated[
         Path | None,
-        typer.Option("--gallery", "-g", help="Search this gallery for --probes.", metavar="FILE"),
+        typer.Option(
+            "--gallery",
+            "-g",
+            help="Search this gallery for --probes.",
+            metavar="FILE",
+            readable=False,
+        ),
     ] = None,
     probes: Annotated[
         Path | None,
@@ -42,6 +49,7 @@ def evaluate(
             help="Folder with one sub-folder per subject, or CSV with the columns subject,path; "
             "subjects who are not in the gallery are the strangers.",
             metavar="DIR|CSV",
+            readable=False,
         ),
     ] = None,
     compare: Annotated[
@@ -54,12 +62,17 @@ def evaluate(
             "--baseline",
             help="Exit with 10 if significantly worse than this earlier result.",
             metavar="FILE",
+            readable=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Result to write, for --compare and --baseline.", metavar="FILE"
+            "--output",
+            "-o",
+            help="Result to write, for --compare and --baseline.",
+            metavar="FILE",
+            readable=False,
         ),
     ] = None,
     threshold: Annotated[
@@ -69,7 +82,10 @@ def evaluate(
     calibration: Annotated[
         Path | None,
         typer.Option(
-            "--calibration", help="Judge the threshold of this calibration.", metavar="FILE"
+            "--calibration",
+            help="Judge the threshold of this calibration.",
+            metavar="FILE",
+            readable=False,
         ),
     ] = None,
     metric: Annotated[

@@ -25,6 +25,7 @@ def export(
             "-o",
             help="File to write [default: the model's name with .onnx or .xml].",
             metavar="FILE",
+            readable=False,
         ),
     ] = None,
     form: Annotated[
@@ -36,6 +37,7 @@ def export(
             "--crops",
             help="Folder of aligned faces (`facematch align`) to compare on; int8 needs it.",
             metavar="DIR",
+            readable=False,
         ),
     ] = None,
     json: options.Json = False,

@@ -22,7 +22,9 @@ def audit(
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
     html: Annotated[
         Path | None,
-        typer.Option("--html", help="Also write a page with the crops.", metavar="FILE"),
+        typer.Option(
+            "--html", help="Also write a page with the crops.", metavar="FILE", readable=False
+        ),
     ] = None,
     calibration: options.Calibration = None,
     threshold: options.Threshold = None,

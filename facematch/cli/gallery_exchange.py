@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def export(
-    out: Annotated[Path, typer.Option("--output", "-o", help="File to write.", metavar="FILE")],
+    out: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write.", metavar="FILE", readable=False)
+    ],
     form: Annotated[
         ExportFormat | None,
         typer.Option(
@@ -46,7 +48,9 @@ def export(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="Written by `embed` or `gallery export`.")],
+    file: Annotated[
+        Path, typer.Argument(help="Written by `embed` or `gallery export`.", readable=False)
+    ],
     subject: Annotated[
         str | None,
         typer.Option("--subject", "-s", help="Whose templates those without a name are."),

@@ -72,7 +72,10 @@ def rollback(
 
 def repair(
     out: Annotated[
-        Path, typer.Option("--output", "-o", help="New gallery to write.", metavar="FILE")
+        Path,
+        typer.Option(
+            "--output", "-o", help="New gallery to write.", metavar="FILE", readable=False
+        ),
     ],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
     json: options.Json = False,

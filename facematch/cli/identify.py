@@ -31,7 +31,8 @@ def identify(
     threshold: options.Threshold = None,
     metric: options.MetricOption = None,
     draw: Annotated[
-        Path | None, typer.Option("--draw", help="Write annotated copies here.", metavar="DIR")
+        Path | None,
+        typer.Option("--draw", help="Write annotated copies here.", metavar="DIR", readable=False),
     ] = None,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,

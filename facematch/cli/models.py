@@ -101,7 +101,12 @@ def pull(
     name: Annotated[str, typer.Argument(help="Name of a published model; `models list` has them.")],
     from_file: Annotated[
         Path | None,
-        typer.Option("--from", help="The published file, fetched by other means.", metavar="FILE"),
+        typer.Option(
+            "--from",
+            help="The published file, fetched by other means.",
+            metavar="FILE",
+            readable=False,
+        ),
     ] = None,
     trust: Annotated[
         str | None,

@@ -16,6 +16,8 @@ from facematch.errors import OutputError, UsageError
 if TYPE_CHECKING:
     from facematch.imaging.paths import FoundPhotographs
 
+# Of every path here and in the commands: readable=False, which only means that Typer does not
+# check it, for which it would exit with 2. A file that cannot be read has its own error.
 DEFAULT_GALLERY = Path("faces.h5")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -27,7 +29,8 @@ Model = Annotated[
     str, typer.Option("--model", help="Model name, or the folder of a bundle.", metavar="NAME")
 ]
 Images = Annotated[
-    Path | None, typer.Option("--images", help="Folder of the photographs.", metavar="DIR")
+    Path | None,
+    typer.Option("--images", help="Folder of the photographs.", metavar="DIR", readable=False),
 ]
 Impostors = Annotated[
     str,
@@ -50,7 +53,7 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse faces below the quality thresholds.")
 ]
 GalleryOption = Annotated[
-    Path, typer.Option("--gallery", "-g", help="The gallery file.", metavar="FILE")
+    Path, typer.Option("--gallery", "-g", help="The gallery file.", metavar="FILE", readable=False)
 ]
 Wait = Annotated[
     float,
@@ -67,6 +70,7 @@ Calibration = Annotated[
         help="Take the threshold from this file [default: ./calibration.json if it exists, "
         "else the model's own].",
         metavar="FILE",
+        readable=False,
     ),
 ]
 Threshold = Annotated[

@@ -22,7 +22,7 @@ SHOWN_REMOVALS = 10
 
 
 def _option(name: str, text: str, **more: Any) -> Any:
-    return typer.Option(f"--{name}", help=text, **more)
+    return typer.Option(f"--{name}", help=text, readable=False, **more)
 
 
 def train(
@@ -35,7 +35,8 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--output", "-o", help="Bundle to write.", metavar="FOLDER")
+        Path,
+        typer.Option("--output", "-o", help="Bundle to write.", metavar="FOLDER", readable=False),
     ] = Path("trained.fm"),
     run_dir: Annotated[
         Path | None,

@@ -17,8 +17,8 @@ NON_MATCH = 1
 
 
 def verify(
-    a: Annotated[Path, typer.Argument(help="First photograph.")],
-    b: Annotated[Path, typer.Argument(help="Second photograph.")],
+    a: Annotated[Path, typer.Argument(help="First photograph.", readable=False)],
+    b: Annotated[Path, typer.Argument(help="Second photograph.", readable=False)],
     face: options.Face = FaceChoice.CENTER,
     calibration: options.Calibration = None,
     threshold: options.Threshold = None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 import typer
@@ -75,6 +76,22 @@ def test_every_option_is_explained(parameter: Any) -> None:
     assert parameter.help[0].isupper() or parameter.help[0] in "0123456789-h"
 
 
+def test_no_path_is_checked_before_the_command_runs() -> None:
+    """Typer's own check of an unreadable file would be a usage error, whatever the file."""
+    paths = [
+        (f"{name} {parameter}", declared)
+        for name, command in TREE.items()
+        if command.callback is not None
+        for parameter, hint in get_type_hints(
+            inspect.unwrap(command.callback), include_extras=True
+        ).items()
+        if get_origin(hint) is Annotated and "Path" in str(get_args(hint)[0])
+        for declared in get_args(hint)[1:]
+    ]
+    assert len(paths) > 20
+    assert [name for name, declared in paths if declared.readable or declared.exists] == []
+
+
 @pytest.mark.parametrize("name", [n for n, c in TREE.items() if not hasattr(c, "commands")])
 def test_every_command_has_json_and_quiet(name: str) -> None:
     options = {option for parameter in TREE[name].params for option in parameter.opts}
@@ -94,6 +111,47 @@ def test_the_exit_codes_are_in_the_help() -> None:
     text = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
     assert "1 non-match" in text
     assert "130 interrupted" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "bracketed"),
+    [
+        ("calibrate", "[default: 0.001]"),
+        ("calibrate", "[default: beside the output]"),
+        ("verify", "[default: ./calibration.json if it exists, else the model's own]"),
+        ("train", "[default: beside the bundle]"),
+        ("gallery show", "[default: faces.h5]"),
+        ("models verify", "[default: compact-2]"),
+    ],
+)
+def test_defaults_are_in_the_help(name: str, bracketed: str) -> None:
+    text = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
+    assert bracketed in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--colour"], "No such option: --colour; see facematch -h"),
+        (["colour"], "No such command 'colour'"),
+        (["verify", "a.jpg"], "Missing argument 'b'; see facematch verify -h"),
+        (["verify", "a", "b", "--face", "no"], "see facematch verify -h"),
+        (["gallery", "show", "--no"], "; see facematch gallery -h"),
+    ],
+)
+def test_usage_errors_are_one_line(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("facematch: ")
+    assert message in line
+
+
+@pytest.mark.parametrize("arguments", [[], ["gallery"], ["models"]])
+def test_nothing_asked_is_help(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert "Usage: " in result.output
+    assert "Commands:" in result.output
 
 
 def test_an_unknown_option_is_a_usage_error() -> None:

@@ -11,12 +11,11 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import h5py
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer  # in collections.abc from Python 3.12
+Buffer = Any  # collections.abc has it from Python 3.12
 
 
 @contextmanager

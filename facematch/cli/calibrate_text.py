@@ -26,7 +26,7 @@ def report(result: CalibrateResult, out: Path, plot: Path) -> str:
         list(_measures(result)),
         [line for table in result.groups for line in _groups(table)],
         [_roc(result)],
-        [f"wrote {out} and {plot}"],
+        [f"wrote {escaped(out)} and {escaped(plot)}"],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 

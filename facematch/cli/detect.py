@@ -10,6 +10,7 @@ import typer
 
 from facematch.choices import Device, FaceChoice
 from facematch.cli import options, output
+from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
 
@@ -92,7 +93,7 @@ def _json(result: DetectResult) -> dict[str, Any]:
 
 def _print(result: DetectResult) -> None:
     width, height = result.photograph.size_wh
-    print(f"{result.photograph.path}: {width}x{height}, {len(result.faces)} face(s)")
+    print(f"{escaped(result.photograph.path)}: {width}x{height}, {len(result.faces)} face(s)")
     for number, face in enumerate(result.faces, start=1):
         box = ", ".join(f"{float(v):.0f}" for v in face.box_xyxy)
         print(f"  face {number}: box ({box}), score {face.score:.4f}")
@@ -148,7 +149,8 @@ def align(
         )
     else:
         print(
-            f"wrote {output.counted(len(written), 'crops')} to {destination}, failed {len(failed)}"
+            f"wrote {output.counted(len(written), 'crops')} to {escaped(destination)}, "
+            f"failed {len(failed)}"
         )
         output.print_failures(failed, "photographs gave no crop")
     if not written:

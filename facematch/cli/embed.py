@@ -9,6 +9,7 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
+from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
 
@@ -54,7 +55,7 @@ def embed(
         )
     else:
         print(
-            f"{result.path}: {output.counted(result.templates, 'templates')} of "
+            f"{escaped(result.path)}: {output.counted(result.templates, 'templates')} of "
             f"{output.counted(result.photographs, 'photographs')}"
         )
         output.print_failures(failed, "photographs gave no template")

@@ -9,6 +9,7 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
+from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
 
@@ -103,18 +104,18 @@ def _print(result: EnrolResult) -> None:
         f"failed {len(result.failed)}"
     )
     print(
-        f"{result.gallery}: {output.counted(result.references, 'references')} of "
+        f"{escaped(result.gallery)}: {output.counted(result.references, 'references')} of "
         f"{output.counted(result.subjects, 'subjects')}, model {result.model_name}"
     )
     several = [face for face in result.enrolled if face.detected > 1]
     for face in several[: output.SHOWN_FAILURES]:
         print(
-            f"  {face.path}: took face {face.face_index + 1} of {face.detected}; "
+            f"  {escaped(face.path)}: took face {face.face_index + 1} of {face.detected}; "
             f"{'; '.join(f'not face {o.index + 1}: {o.reason}' for o in face.passed_over)}"
         )
     poor = [face for face in result.enrolled if face.quality.warnings]
     for face in poor[: output.SHOWN_FAILURES]:
-        print(f"  {face.path}: {'; '.join(face.quality.warnings)}")
+        print(f"  {escaped(face.path)}: {'; '.join(face.quality.warnings)}")
     hidden = max(0, len(several) - output.SHOWN_FAILURES) + max(
         0, len(poor) - output.SHOWN_FAILURES
     )

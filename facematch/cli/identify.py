@@ -147,7 +147,7 @@ def _name(face: IdentifiedFace) -> str:
 
 
 def _print(result: IdentifyResult) -> None:
-    print(f"{result.photograph.path}: {result.photograph.detected} face(s)")
+    print(f"{escaped(result.photograph.path)}: {result.photograph.detected} face(s)")
     for face in result.faces:
         width, height = face.face.face.size_wh
         left, top = (float(v) for v in face.face.face.box_xyxy[:2])

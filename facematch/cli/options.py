@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.choices import Device, FaceChoice, Metric
+from facematch.cli.foreign import escaped
 from facematch.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ MinFace = Annotated[
 def note(message: str, quiet: bool) -> None:
     """Says something to the person at the terminal, on stderr."""
     if not quiet:
-        print(message, file=sys.stderr)
+        print(escaped(message), file=sys.stderr)
 
 
 def given_paths(arguments: Sequence[str]) -> list[Path]:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from facematch.cli import options
+from facematch.cli.foreign import escaped
 
 SHOWN_AFTER_S = 1.0
 
@@ -48,7 +49,7 @@ class Progress:
         if self._bar is None:
             options.note(message, self._quiet)
         else:
-            self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(escaped(message), markup=False, highlight=False, soft_wrap=True)
 
     def _open(self, total: int) -> None:
         from rich.console import Console

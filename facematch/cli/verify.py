@@ -9,6 +9,7 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
+from facematch.cli.foreign import escaped
 
 if TYPE_CHECKING:
     from facematch.workflows.verify import VerifiedSide, VerifyResult
@@ -86,7 +87,7 @@ def _print(result: VerifyResult) -> None:
     print("MATCH" if result.match else "NO MATCH")
     side = "within" if result.match else "beyond"
     print(f"  distance {result.distance:.4f}, {side} the threshold by {abs(result.margin):.4f}")
-    print(f"  {output.describe_decision(result.decision)}")
+    print(f"  {escaped(output.describe_decision(result.decision))}")
     if result.probability is not None and result.prior is not None:
         print(
             f"  probability of one person {output.percent(result.probability)}, "
@@ -95,6 +96,6 @@ def _print(result: VerifyResult) -> None:
     if result.comparisons > 1:
         print(f"  the closest of {result.comparisons} pairs of faces")
     for name, part in (("a", result.a), ("b", result.b)):
-        print(f"  {name}: {part.photograph.path}")
+        print(f"  {name}: {escaped(part.photograph.path)}")
         for line in output.describe_face(part.photograph, part.face):
             print(f"     {line}")

@@ -18,6 +18,7 @@ from fakes import BLUE, GREEN, ORANGE, RED, FakeNetwork, photograph
 from typer.testing import CliRunner
 
 from facematch.cli import app
+from facematch.cli.output import counted
 from facematch.pipeline import analyzer
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ def people(tmp_path: Path) -> Path:
     for name, colour in (("Ann", RED), ("Bob", GREEN)):
         photograph(tmp_path / "people" / name / "1.png", [colour])
     return tmp_path / "people"
+
+
+def test_numbers_and_nouns_agree() -> None:
+    assert counted(1, "photographs were not enrolled") == "1 photograph was not enrolled"
+    assert counted(2, "photographs were not enrolled") == "2 photographs were not enrolled"
+    assert [counted(n, "crops") for n in (0, 1, 2)] == ["0 crops", "1 crop", "2 crops"]
 
 
 def test_verify_exits_with_the_decision(tmp_path: Path) -> None:
@@ -310,7 +317,7 @@ def test_two_faces_with_only(tmp_path: Path) -> None:
     one = photograph(tmp_path / "one.png", [RED])
     two = photograph(tmp_path / "two.png", [RED, GREEN])
     result = run("verify", one, two, "--threshold", 0.5, "--face", "only")
-    refused(result, 3, "two.png", "2 faces")
+    refused(result, 3, "two.png", "2 faces", "--face largest, center or best")
 
 
 def test_strict_refuses_poor_quality(tmp_path: Path) -> None:
@@ -442,6 +449,54 @@ def test_no_file_of_another_kind_is_replaced(tmp_path: Path, people: Path) -> No
         assert run("embed", probe, "-o", "t.h5").exit_code == 0
         assert run("calibrate", pairs, "--target-fmr", 0.1).exit_code == 0
         assert run("gallery", "export", "-o", "list.csv", "--format", "csv").exit_code == 0
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere, so the answer is put in the system's mouth."""
+    pairs = write_pairs(tmp_path / "pictures")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    for command in (("calibrate", pairs), ("embed", tmp_path / "none.png", "-o", "t.h5")):
+        refused(run(*command), 8, "cannot be written", "folder")
+
+
+HOSTILE = "new\nline\x1b[2J"
+
+
+def test_no_file_name_steers_the_terminal(tmp_path: Path, people: Path) -> None:
+    folder = tmp_path / HOSTILE
+    one = photograph(folder / "Ann" / "one.png", [RED])
+    (folder / "Ann" / "broken.png").write_bytes(b"")
+    pairs = write_pairs(folder / "pictures")
+    run("enroll", people)
+    (tmp_path / "calibration.json").unlink(missing_ok=True)
+    for command in (
+        ("enroll", folder, "-g", folder / "faces.h5"),
+        ("identify", folder / "Ann", "--threshold", 0.5),
+        ("verify", one, one, "--threshold", 0.5),
+        ("detect", folder / "Ann", folder / "none"),
+        ("align", folder / "Ann", folder / "out"),
+        ("embed", folder / "Ann", "-o", folder / "t.h5"),
+        ("calibrate", pairs, "--target-fmr", 0.1, "-o", folder / "c.json"),
+        ("verify", one, folder / "none.png", "--threshold", 0.5),
+        ("verify", one, one, "--calibration", folder / "c.json"),
+    ):
+        result = run(*command)
+        assert result.exit_code in (0, 3), result.output
+        assert "new\\nline\\x1b" in result.output
+        assert HOSTILE not in result.output
+        assert "\x1b" not in result.output
+
+
+def test_what_identify_promises(tmp_path: Path, people: Path) -> None:
+    run("enroll", people)
+    pairs = write_pairs(tmp_path / "pictures")
+    run("calibrate", pairs, "--target-fmr", 0.1)
+    promise = run("identify", people).stderr.splitlines()[1]
+    # No false match in three pairs: the upper limit says something, the rate does not.
+    assert "a stranger is taken for somebody in at most 9" in promise
+    assert "about 0 %" not in promise
 
 
 def test_an_interrupted_enrolment_says_so(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:

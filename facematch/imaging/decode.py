@@ -9,8 +9,8 @@ Pillow decodes everything. ``cv2.imdecode`` is a fifth faster on JPEG, with the 
 but depending on its version it returns truncated pictures or writes codec warnings on stderr,
 and it knows no HEIC. The format's class is built directly instead of through ``Image.open``:
 only one plugin is imported, and neither the process-wide pixel limit nor the registry of
-formats is involved. (What cannot be silenced from here: libtiff writes a line on stderr for
-damaged compressed data, and Pillow warns through ``warnings`` about odd TIFF tags.)
+formats is involved. (What cannot be silenced from here: Pillow warns through ``warnings``
+about odd TIFF tags.)
 
 What becomes of the modes:
 
@@ -150,8 +150,13 @@ def _decode_pixels(
         with _open(kind, data) as image:
             _check_size(image.size, name, limits)
             if kind == "TIFF":
+                from facematch.imaging.libtiff import damage_is_an_error
+
                 _check_size(_tiff_tile_wh(image), name, limits)
-            image.load()
+                with damage_is_an_error():
+                    image.load()
+            else:
+                image.load()
             return _to_rgb(image, name), image.info.get("exif") or b""
     except DecompressionBombError as exc:
         raise ImageTooLargeError(f"{name}: {exc}; scale the picture down") from exc

@@ -129,6 +129,7 @@ def _common(
     ] = False,
 ) -> None:
     logging.basicConfig(format="facematch: %(message)s", level=logging.WARNING)
+    logging.getLogger("facematch").setLevel(logging.INFO)  # --quiet takes that back
     # Pillow tells of odd tags in pictures; what matters of them becomes an error of ours.
     warnings.filterwarnings("ignore", module=r"PIL\.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -21,9 +22,22 @@ if TYPE_CHECKING:
 # check it, for which it would exit with 2. A file that cannot be read has its own error.
 DEFAULT_GALLERY = Path("faces.h5")
 
+
+def _with_quiet_library(quiet: bool) -> bool:
+    """What the library logs for a person to know is a note as well."""
+    if quiet:
+        logging.getLogger("facematch").setLevel(logging.WARNING)
+    return quiet
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr; errors stay.")
+    bool,
+    typer.Option(
+        *("--quiet", "-q"),
+        help="No progress and no notes on stderr; errors stay.",
+        callback=_with_quiet_library,
+    ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 Model = Annotated[

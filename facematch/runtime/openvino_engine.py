@@ -12,7 +12,9 @@ on the machine that computed it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import os
 from typing import Any
 
@@ -22,6 +24,8 @@ import openvino as ov
 
 from facematch.runtime.cache import read_entry, write_entry
 from facematch.runtime.engine import Network, NetworkSource
+
+_LOG = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
@@ -51,6 +55,7 @@ class OpenVinoEngine:
                 return _OpenVinoNetwork(self._core.import_model(blob, "CPU", self._options))
             except RuntimeError:  # written by an OpenVINO that calls itself the same version
                 pass
+        _say_preparing()
         compiled = self._core.compile_model(source.openvino_model(), "CPU", self._options)
         write_entry(key, _export(compiled))
         return _OpenVinoNetwork(compiled)
@@ -63,6 +68,11 @@ class OpenVinoEngine:
             repr(sorted(self._options.items())),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache  # once a process: a first start prepares four networks
+def _say_preparing() -> None:
+    _LOG.info("preparing the networks for this machine; later starts find them in the cache")
 
 
 def _usable_cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -127,3 +128,12 @@ def test_stdin_may_be_closed(
     monkeypatch.setattr(sys, "stdin", None)
     assert code_of("identify", "-") == 2
     assert "stdin, which is closed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fake_pipeline")
+@pytest.mark.parametrize(("quiet", "level"), [((), "INFO"), (("-q",), "WARNING")])
+def test_quiet_is_for_what_the_library_says_too(
+    pair: Sequence[Path], quiet: tuple[str, ...], level: str
+) -> None:
+    code_of("verify", *pair, "--threshold", 0.1, *quiet)
+    assert logging.getLevelName(logging.getLogger("facematch").level) == level

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from doubling_network import Doubling, pixels
 
-from facematch.runtime import Device, open_engine
+from facematch.runtime import Device, open_engine, openvino_engine
 from facematch.runtime.cache import cache_dir, read_entry, write_entry
 
 KEY = "ab" * 32
@@ -138,6 +138,23 @@ def test_an_unwritable_cache_is_said_once_and_costs_only_time(
     assert len(caplog.messages) == 1
     assert str(tmp_path / "file") in caplog.messages[0]
     assert "FACEMATCH_CACHE_DIR" in caplog.messages[0]
+
+
+def test_a_first_start_says_what_takes_so_long(
+    empty_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    openvino_engine._say_preparing.cache_clear()
+    caplog.set_level("INFO", "facematch")
+    for _ in range(2):
+        open_engine(Device.CPU, 1).load(Doubling().source)
+        open_engine(Device.CPU, 2).load(Doubling().source)
+    assert [record.message.split(";")[0] for record in caplog.records] == [
+        "preparing the networks for this machine"
+    ]
+    openvino_engine._say_preparing.cache_clear()
+    caplog.clear()
+    open_engine(Device.CPU, 1).load(Doubling().source)
+    assert caplog.records == []
 
 
 def test_a_warm_start_builds_nothing(empty_cache: Path) -> None:

@@ -328,7 +328,7 @@ def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
         opaque = Image.new("RGBA", image.size, "white")
         opaque.alpha_composite(image.convert("RGBA"))
         image = opaque
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _grey_to_rgb(grey: UInt8Array) -> UInt8Array:

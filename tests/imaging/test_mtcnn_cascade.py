@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import from_numpy
 
-from facematch.imaging.mtcnn import DetectorSettings, FaceDetector
+from facematch.imaging.mtcnn import DetectorSettings, FaceDetector, cascade
 from facematch.imaging.mtcnn.cascade import _cells, _inside, _squared, _suppress, _suppress_nested
 from facematch.imaging.mtcnn.sampling import AreaSampler
 from facematch.runtime import Device, open_engine
@@ -150,6 +150,22 @@ def test_cells_lie_where_the_network_looked() -> None:
     np.testing.assert_array_equal(found[:, 4], np.array([0.6, 0.9], np.float32))
     np.testing.assert_array_equal(found[0, 5:], offsets[:, 2, 3])
     np.testing.assert_array_equal(found[1, 5:], offsets[:, 4, 6])
+
+
+@pytest.mark.parametrize("height", [12, 13, 14, 15, 30, 31, 32, 33])
+@pytest.mark.parametrize("cells_at_once", [1, 2, 5])
+def test_a_level_in_strips_is_the_level(
+    height: int, cells_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every cell of every strip, with the threshold at which all are kept."""
+    every = FaceDetector(open_engine(Device.CPU), DetectorSettings(thresholds=(0, 0.7, 0.7)))
+    sampler, width = AreaSampler(noise(2 * height, 41)), 20
+    whole = every._scan(sampler, height, width, 0.5)
+    pixels = (cells_at_once * cascade.PNET_STRIDE + cascade.PNET_CELL) * width
+    monkeypatch.setattr(cascade, "LARGEST_LEVEL", pixels)
+    strips = every._scan(sampler, height, width, 0.5)
+    assert len(whole) >= (height - 11) // 2 * 5
+    np.testing.assert_allclose(strips, whole, atol=1e-5)
 
 
 def test_windows_stay_inside_the_picture() -> None:

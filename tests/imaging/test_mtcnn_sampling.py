@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facematch.imaging.mtcnn import sampling
 from facematch.imaging.mtcnn.sampling import AreaSampler
 from facematch.types import Float32Array, UInt8Array
 
@@ -51,6 +52,14 @@ def test_whole_pictures_of_any_size(height: int, width: int, rows: int, columns:
     picture = noise(height, width, seed=height * 100 + width)
     found = AreaSampler(picture).whole(rows, columns)
     np.testing.assert_allclose(found, area(picture, rows, columns), atol=1e-4)
+
+
+def test_rows_of_a_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = AreaSampler(noise(37, 53))
+    whole = sampler.whole(23, 17)
+    monkeypatch.setattr(sampling, "LARGEST_STRIP", 200)  # three rows at a time
+    for rows in (slice(None), slice(0, 5), slice(5, 23), slice(22, 23)):
+        np.testing.assert_array_equal(sampler.whole(23, 17, rows), whole[rows])
 
 
 @pytest.mark.parametrize("side", [24, 48])

@@ -22,6 +22,8 @@ from facematch.types import Face, Float32Array, Int64Array, UInt8Array
 PNET_CELL = 12
 PNET_STRIDE = 2
 LARGEST_BATCH = 256
+# Pixels of a level that P-Net sees at once; its first layer makes ten numbers of each.
+LARGEST_LEVEL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,29 @@ class FaceDetector:
         kept = [np.zeros((0, 9), np.float32)]
         for scale in self._scales(min(sampler.height, sampler.width)):
             height, width = int(sampler.height * scale + 1), int(sampler.width * scale + 1)
-            level = sampler.whole(height, width)[None]
-            probability, offsets = self._pnet(level)
-            candidates = _cells(probability[0, 1], offsets[0], scale, self._settings.thresholds[0])
+            candidates = self._scan(sampler, height, width, scale)
             kept.append(candidates[_suppress(candidates[:, :5], 0.5)])
         candidates = np.concatenate(kept)
         candidates = candidates[_suppress(candidates[:, :5], 0.7)]
         sides = candidates[:, 2:4] - candidates[:, 0:2]
         moved = candidates[:, :4] + candidates[:, 5:9] * np.tile(sides, 2)
         return _squared(moved)
+
+    def _scan(self, sampler: AreaSampler, height: int, width: int, scale: float) -> Float32Array:
+        """P-Net over one level, in strips of bounded memory: float32 (n, 9) of its cells."""
+        # Of the first layer and its pooling, which takes a last odd row by itself.
+        rows = (height - 3) // 2 - 3
+        at_once = max(1, (LARGEST_LEVEL // width - PNET_CELL) // PNET_STRIDE)
+        found = []
+        for first in range(0, rows, at_once):
+            # The input of a row of cells begins at its double and is one cell high.
+            last = first + at_once - 1
+            stop = height if last >= rows - 1 else last * PNET_STRIDE + PNET_CELL
+            strip = sampler.whole(height, width, slice(first * PNET_STRIDE, stop))[None]
+            probability, offsets = self._pnet(strip)
+            threshold = self._settings.thresholds[0]
+            found.append(_cells(probability[0, 1], offsets[0], scale, threshold, first))
+        return np.concatenate(found)
 
     def _scales(self, shorter_side: int) -> list[float]:
         scales = []
@@ -126,11 +142,15 @@ class FaceDetector:
 
 
 def _cells(
-    probability: Float32Array, offsets: Float32Array, scale: float, threshold: float
+    probability: Float32Array,
+    offsets: Float32Array,
+    scale: float,
+    threshold: float,
+    first_row: int = 0,
 ) -> Float32Array:
     """P-Net cells over the threshold: float32 (n, 9) of box, score and four offsets."""
     rows, columns = np.nonzero(probability >= threshold)
-    corner = np.column_stack([columns, rows]).astype(np.float32) * PNET_STRIDE
+    corner = np.column_stack([columns, rows + first_row]).astype(np.float32) * PNET_STRIDE
     scale32 = np.float32(scale)
     first = np.floor((corner + 1) / scale32)
     last = np.floor((corner + PNET_CELL) / scale32)

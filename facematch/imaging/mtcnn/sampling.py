@@ -14,6 +14,9 @@ import numpy as np
 
 from facematch.types import Float32Array, Int64Array, UInt8Array
 
+# Pixels of the picture's own width that are looked up at once.
+LARGEST_STRIP = 1 << 20
+
 
 class AreaSampler:
     """Resamples windows of one picture.
@@ -28,15 +31,30 @@ class AreaSampler:
         # as long as one bin's own sum fits, which it does up to 8 MP a bin.
         self._integral = cv2.integral(image_rgb, sdepth=cv2.CV_32S).view(np.uint32)
 
-    def whole(self, height: int, width: int) -> Float32Array:
-        """The picture at another size: float32 (height, width, 3) in [0, 255]."""
-        y0, y1 = _bins(np.array([0]), np.array([self.height]), height)
-        x0, x1 = _bins(np.array([0]), np.array([self.width]), width)
-        upper, lower = self._integral[y0[0]], self._integral[y1[0]]
-        strip = lower - upper  # (height, w + 1, 3): whole rows, so that memory is read in order
-        sums = strip[:, x1[0]] - strip[:, x0[0]]
-        area = (y1 - y0)[0][:, None] * (x1 - x0)[0][None, :]
-        return np.asarray(sums.astype(np.float32) / area.astype(np.float32)[..., None])
+    def whole(self, height: int, width: int, rows: slice = slice(None)) -> Float32Array:
+        """The picture at another size.
+
+        Args:
+            height: of the whole result, in pixels.
+            width: of the result.
+            rows: which of its rows are wanted, r of them.
+
+        Returns:
+            float32 (r, width, 3) in [0, 255].
+        """
+        (y0,), (y1,) = _bins(np.array([0]), np.array([self.height]), height)
+        (x0,), (x1,) = _bins(np.array([0]), np.array([self.width]), width)
+        y0, y1 = y0[rows], y1[rows]
+        resized = np.empty((len(y0), width, 3), np.float32)
+        at_once = max(1, LARGEST_STRIP // self._integral.shape[1])
+        for start in range(0, len(y0), at_once):
+            part = slice(start, start + at_once)
+            # (at_once, w + 1, 3): whole rows, so that memory is read in order
+            strip = self._integral[y1[part]] - self._integral[y0[part]]
+            sums = strip[:, x1] - strip[:, x0]
+            area = (y1 - y0)[part, None] * (x1 - x0)[None, :]
+            resized[part] = sums.astype(np.float32) / area.astype(np.float32)[..., None]
+        return resized
 
     def crops(self, windows_xyxy: Int64Array, side: int) -> Float32Array:
         """Square resamplings of rectangular windows.

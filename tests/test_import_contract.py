@@ -33,6 +33,7 @@ CONTRACT: dict[str, set[str]] = {
     "embedding": {"errors", "types", "choices", "runtime"},
     # A folder of subjects is a list of pairs; which files are photographs, imaging says.
     "calibration": {"errors", "types", "choices", "metrics", "imaging.paths"},
+    "reports": {"errors", "types", "choices", "metrics"},
     "gallery": {"errors", "types", "choices", "metrics.distances", "metrics.decision"},
     "pipeline": {"errors", "types", "choices", "runtime", "imaging", "embedding"},
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},
@@ -45,7 +46,7 @@ CONTRACT: dict[str, set[str]] = {
     # only where they are.
     "cli": {
         *("errors", "types", "choices", "metrics", "imaging", "embedding.registry"),
-        *("calibration", "gallery", "pipeline", "workflows", "training.choices"),
+        *("calibration", "gallery", "pipeline", "reports", "workflows", "training.choices"),
     },
 }
 
@@ -224,6 +225,7 @@ PICTURES = ("numpy", "cv2", "PIL", "h5py", "openvino", "safetensors")
         pytest.param("import facematch.metrics", (*LATE, "cv2", "h5py"), id="metrics"),
         pytest.param("import facematch.gallery", (*LATE, "cv2", "openvino"), id="gallery"),
         pytest.param("import facematch.calibration", (*LATE, "cv2", "h5py"), id="calibration"),
+        pytest.param("import facematch.reports", (*LATE, "cv2", "h5py", "PIL"), id="reports"),
         pytest.param("import facematch.pipeline", (*LATE, "h5py", "openvino"), id="pipeline"),
     ],
 )

@@ -15,9 +15,9 @@ from facematch.workflows.evaluate.records import (
     IdentificationResult,
     ListedOutcomes,
     Protocol,
+    StatedProbability,
     TarAtFmr,
     VerificationResult,
-    WrongPair,
     WrongProbe,
 )
 from facematch.workflows.evaluate.store import (
@@ -40,11 +40,11 @@ __all__ = [
     "ListedOutcomes",
     "Probe",
     "Protocol",
+    "StatedProbability",
     "StoredSystem",
     "SystemComparison",
     "TarAtFmr",
     "VerificationResult",
-    "WrongPair",
     "WrongProbe",
     "comparisons_document",
     "compare_systems",

@@ -193,6 +193,7 @@ def _plots(result: VerificationResult) -> Figures:
         for point in result.tar_at_fmr
         if point.tar is not None and point.interval is not None
     )
+    stated = result.probability
     trace = Trace("", result.curve, result.fmr.rate, result.fnmr.rate, marked)
     turned = _turned(result)
     name = "similarity" if turned else f"{result.metric or ''} distance".strip()
@@ -201,11 +202,7 @@ def _plots(result: VerificationResult) -> Figures:
             roc_plot([trace]),
             det_plot([trace]),
             scores_plot(result.curve, result.threshold, name, similarities=turned),
-            *(
-                []
-                if result.probability is None
-                else [reliability_plot(result.probability.reliability)]
-            ),
+            *([] if stated is None else [reliability_plot(stated.reliability)]),
         )
     )
 

@@ -102,7 +102,9 @@ def inline_svg(plot: Plot) -> str:
         text,
         count=1,
     )
+    # Versions of matplotlib differ in which of the two they write.
     text = re.sub(r"(font: [^;\"']*?px )[^;\"]*", r"\1system-ui, sans-serif", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: inherit", text)
     text = text.replace("xlink:href=", "href=")
     referenced = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
 
@@ -114,6 +116,15 @@ def inline_svg(plot: Plot) -> str:
     for field in fields(LIGHT):
         text = text.replace(getattr(LIGHT, field.name), f"var(--{field.name})")
     return re.sub(r"\n\s*", "\n", text).strip()
+
+
+def log_percent_axis(axis: Any) -> None:
+    """Makes an axis of rates logarithmic, with per cent for a label."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    axis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g} %"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _drawn(plot: Plot, file_format: str, background: str, lettering: str) -> bytes:

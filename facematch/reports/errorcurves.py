@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from facematch.metrics import VerificationCurve, WeightedCurve
-from facematch.reports.drawing import Palette, Plot
+from facematch.reports.drawing import Palette, Plot, log_percent_axis
 from facematch.types import Float64Array
 
 # The drawing is about this many pixels wide; more steps than that cannot be seen.
@@ -75,14 +75,14 @@ def roc_plot(traces: Sequence[Trace]) -> Plot:
                 axes.errorbar(
                     *([mark.fmr], [mark.tar], spread),
                     fmt="none",
-                    ecolor=colour,
+                    color=colour,
                     elinewidth=1.2,
                     capsize=3,
                 )
             if trace.fmr is not None and trace.fnmr is not None:
                 place = max(trace.fmr, left), 1 - trace.fnmr
                 _mark(axes, *place, colour if len(traces) > 1 else palette.mark)
-        axes.set_xscale("log")
+        log_percent_axis(axes.xaxis)
         axes.set(xlim=(left, 1), ylim=(0, 1.02))
         axes.set(xlabel="false match rate (FMR)", ylabel="true accept rate (1 - FNMR)")
         if len(traces) > 1:
@@ -109,6 +109,7 @@ def det_plot(traces: Sequence[Trace]) -> Plot:
         left = min(lowest)
         bottom = min(_floor(trace.curve.n_genuine) for trace in traces)
         top = 0.5
+        marks: list[tuple[float, float, str]] = []
         for index, trace in enumerate(traces):
             colour = palette.curves[index % len(palette.curves)]
             fmr = _rates_between(lowest[index], 0.6)
@@ -122,12 +123,16 @@ def det_plot(traces: Sequence[Trace]) -> Plot:
                 label=trace.label,
             )
             if trace.fmr is not None and trace.fnmr is not None:
-                x, y = _deviates(
-                    np.clip([trace.fmr, trace.fnmr], [left, bottom], [_HIGHEST, _HIGHEST])
-                )
-                _mark(axes, float(x), float(y), colour if len(traces) > 1 else palette.mark)
-        _deviate_axis(axes.xaxis, left, 0.6)
-        _deviate_axis(axes.yaxis, bottom, min(top * 1.1, _HIGHEST))
+                colour = colour if len(traces) > 1 else palette.mark
+                marks.append((trace.fmr, trace.fnmr, colour))
+        right, top = 0.6, min(top * 1.1, _HIGHEST)
+        for fmr_there, fnmr_there, colour in marks:
+            # What lies beyond the axes is drawn on their edge.
+            shown = np.clip([fmr_there, fnmr_there], [left, bottom], [right, top])
+            x, y = _deviates(shown)
+            _mark(axes, float(x), float(y), colour)
+        _deviate_axis(axes.xaxis, left, right)
+        _deviate_axis(axes.yaxis, bottom, top)
         equal = _deviates(np.array([max(left, bottom), 0.5]))
         axes.plot(equal, equal, color=palette.muted, linewidth=1, linestyle=":")
         axes.set(xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from facematch.metrics import OpenSetCurve
-from facematch.reports.drawing import Palette, Plot
+from facematch.reports.drawing import Palette, Plot, log_percent_axis
 from facematch.types import Float64Array
 
 _STEPS = 600
@@ -49,7 +49,7 @@ def open_set_plot(curve: OpenSetCurve) -> Plot:
         fpir = np.geomspace(left, 1, _STEPS)
         fnir = curve.fnir[np.searchsorted(curve.fpir, fpir, side="right") - 1]
         axes.step(fpir, fnir, where="post", color=palette.genuine, linewidth=1.8)
-        axes.set_xscale("log")
+        log_percent_axis(axes.xaxis)
         axes.set(xlim=(left, 1), ylim=(0, min(1.02, float(fnir.max()) * 1.2 + 0.02)))
         axes.set(
             xlabel="strangers for whom somebody is named (FPIR)",

@@ -46,7 +46,8 @@ def scores_plot(
             axes.stairs(share, edges, color=colour, linewidth=1.6, label=counted_label)
         if threshold is not None:
             _draw_threshold(axes, sign * threshold, palette.mark)
-        axes.set_ylim(bottom=0)
+        # Room for the legend above the bars.
+        axes.set_ylim(0, 1.22 * axes.get_ylim()[1])
         axes.set(xlabel=name, ylabel="share of the class in each bin")
         axes.legend(loc="best")
 

@@ -69,7 +69,8 @@ def roc_plot(traces: Sequence[Trace]) -> Plot:
             colour = palette.curves[index % len(palette.curves)]
             shown = grid[grid >= 0.5 / trace.curve.n_impostor]
             tar = 1 - _fnmr_at(trace.curve, shown)
-            axes.step(shown, tar, where="post", color=colour, linewidth=1.8, label=trace.label)
+            style = {"color": colour, "linestyle": _line_style(index), "linewidth": 1.8}
+            axes.step(shown, tar, where="post", label=trace.label, **style)
             for mark in trace.marked:
                 spread = [[mark.tar - mark.low], [mark.high - mark.tar]]
                 axes.errorbar(
@@ -119,6 +120,7 @@ def det_plot(traces: Sequence[Trace]) -> Plot:
                 *(_deviates(fmr), _deviates(fnmr)),
                 where="post",
                 color=colour,
+                linestyle=_line_style(index),
                 linewidth=1.8,
                 label=trace.label,
             )
@@ -146,6 +148,11 @@ def det_plot(traces: Sequence[Trace]) -> Plot:
         "dotted line both are equal (EER). A rate of zero is drawn at half an error.",
         draw,
     )
+
+
+def _line_style(index: int) -> str:
+    """The first solid, the others dashed: one that another covers can still be seen."""
+    return "-" if index == 0 else "--"
 
 
 def _fnmr_at(curve: VerificationCurve | WeightedCurve, fmr: Float64Array) -> Float64Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-DEFAULT_MODEL = "compact-1"
+DEFAULT_MODEL = "compact-2"
 
 
 class Metric(StrEnum):

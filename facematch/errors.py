@@ -9,7 +9,8 @@ catches :class:`FacematchError` once, prints the message on stderr and exits wit
     2   usage                          7   configuration (device, missing extra)
     3   input (pictures, lists)        8   output (unwritable, disk full)
     4   gallery                        9   training
-    10  worse than the baseline        130 interrupted (Ctrl-C)
+    10  worse than the baseline    70  a bug in facematch
+    130 interrupted (Ctrl-C)
 """
 
 from __future__ import annotations

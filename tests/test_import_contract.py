@@ -27,14 +27,18 @@ CONTRACT: dict[str, set[str]] = {
     "choices": set(),
     "errors": set(),
     "types": {"choices"},
+    "overwriting": {"errors"},
     "metrics": {"errors", "types", "choices"},
     "runtime": {"errors", "choices"},
     "imaging": {"errors", "types", "choices", "runtime"},
     "embedding": {"errors", "types", "choices", "runtime"},
     # A folder of subjects is a list of pairs; which files are photographs, imaging says.
-    "calibration": {"errors", "types", "choices", "metrics", "imaging.paths"},
-    "reports": {"errors", "types", "choices", "metrics"},
-    "gallery": {"errors", "types", "choices", "metrics.distances", "metrics.decision"},
+    "calibration": {"errors", "types", "choices", "metrics", "imaging.paths", "overwriting"},
+    # Plots and pages know figures, not where they come from.
+    "reports": {"types", "metrics"},
+    "gallery": {
+        *("errors", "types", "choices", "metrics.distances", "metrics.decision", "overwriting"),
+    },
     "pipeline": {"errors", "types", "choices", "runtime", "imaging", "embedding"},
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},
     "workflows": {
@@ -47,7 +51,9 @@ CONTRACT: dict[str, set[str]] = {
     "cli": {
         *("errors", "types", "choices", "metrics", "imaging", "embedding.registry"),
         *("calibration", "gallery", "pipeline", "reports", "workflows", "training.choices"),
+        "overwriting",
     },
+    "__main__": {"cli"},
 }
 
 # Slow to load, or a whole subsystem: imported inside the function that needs it, except here.

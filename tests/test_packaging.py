@@ -47,7 +47,8 @@ def test_dependencies_are_bounded_and_the_tested_version_is_inside(
 
 
 def test_everything_imported_is_declared() -> None:
-    declared = {canonicalize_name(Requirement(r).name) for r in PROJECT["dependencies"]}
+    lines = [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["export"]]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
     imported = set()
     for path in (ROOT / "facematch").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -66,7 +67,7 @@ def test_everything_imported_is_declared() -> None:
 
 
 def test_the_command_is_there() -> None:
-    assert PROJECT["scripts"] == {"facematch": "facematch.cli:main"}
+    assert PROJECT["scripts"] == {"facematch": "facematch.__main__:main"}
     module, _, name = PROJECT["scripts"]["facematch"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
 

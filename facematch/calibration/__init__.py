@@ -11,6 +11,7 @@ from facematch.calibration.folders import DEFAULT_IMPOSTORS
 from facematch.calibration.grouping import GroupTable, group_columns, group_table
 from facematch.calibration.labels import Column, PairLabels, SubjectPairs
 from facematch.calibration.mistakes import WrongPair, wrong_pairs
+from facematch.calibration.outputs import require_places
 from facematch.calibration.pairs import load_pairs
 from facematch.calibration.plot import plot_roc
 from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
@@ -51,6 +52,7 @@ __all__ = [
     "plot_roc",
     "require_distinct_pictures",
     "require_photographs",
+    "require_places",
     "save_calibration",
     "wrong_pairs",
 ]

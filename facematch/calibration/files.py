@@ -8,25 +8,29 @@ import secrets
 from pathlib import Path
 
 from facematch.errors import OutputError
+from facematch.overwriting import require_regular
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside the target, flushes to disk, then renames over it.
+    """Writes beside the target, flushes to disk, then renames over it. Links are followed.
 
     The folder is flushed too, as far as the system allows it: without that, a power cut could
     undo the rename.
 
     Raises:
-        OutputError: no folder of that name, no permission, no space, or a folder at ``path``.
+        OutputError: no folder of that name, no permission, no space, or a folder or a device
+            at ``path``.
     """
-    beside = path.parent / f".facematch-{secrets.token_hex(8)}.tmp"
+    require_regular(path)
+    target = Path(os.path.realpath(path))
+    beside = target.parent / f".facematch-{secrets.token_hex(8)}.tmp"
     try:
         try:
             with beside.open("xb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(beside, path)
+            os.replace(beside, target)
         finally:
             # Gone after the rename; left over when anything before it failed.
             beside.unlink(missing_ok=True)
@@ -35,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             f"{path}: cannot be written ({exc.strerror or exc}); choose another place with -o"
         ) from exc
     with contextlib.suppress(OSError):
-        _flush_folder(path.parent)
+        _flush_folder(target.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from facematch.types import Float64Array
 
 # The drawing is about this many pixels wide; more steps than that cannot be seen.
 _STEPS = 1000
+_SIGNED_WITHIN = 4096
 
 
 def plot_roc(curve: VerificationCurve, calibration: Calibration, path: Path) -> None:
@@ -31,10 +32,30 @@ def plot_roc(curve: VerificationCurve, calibration: Calibration, path: Path) -> 
     Raises:
         OutputError: another suffix, or the file cannot be written.
     """
+    write_atomically(path, _drawing(curve, calibration, plot_format(path)))
+
+
+def plot_format(path: Path) -> str:
+    """``png`` or ``svg``, by the suffix.
+
+    Raises:
+        OutputError: it is another one.
+    """
     file_format = path.suffix.lower().removeprefix(".")
     if file_format not in ("png", "svg"):
-        raise OutputError(f"{path}: a plot is written as .png or .svg; choose such a name")
-    write_atomically(path, _drawing(curve, calibration, file_format))
+        raise OutputError(
+            f"{path}: a plot is written as .png or .svg; choose such a name with --plot"
+        )
+    return file_format
+
+
+def is_plot(path: Path) -> bool:
+    """Whether a file is a drawing and no photograph: matplotlib signs what it draws."""
+    try:
+        with path.open("rb") as file:
+            return b"Matplotlib" in file.read(_SIGNED_WITHIN)
+    except OSError:
+        return False
 
 
 def roc_steps(curve: VerificationCurve) -> tuple[Float64Array, Float64Array]:

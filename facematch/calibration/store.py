@@ -42,6 +42,9 @@ from facematch.types import Metric
 
 MAX_BYTES = 1 << 20
 
+# Members that every version has, and no other of our files has together.
+_TELLTALE = {"schema_version", "threshold", "rule", "pairs_sha256"}
+
 _MAX_INTEGER = 2**63 - 1
 
 _T = TypeVar("_T")
@@ -89,6 +92,15 @@ def load_calibration(path: Path) -> Calibration:
         return _calibration(document)
     except ValueError as exc:
         raise _malformed(path, str(exc)) from exc
+
+
+def is_calibration(path: Path) -> bool:
+    """Whether a file is a calibration, of whatever version, damaged in its values or not."""
+    try:
+        document = json.loads(_read(path).decode("utf-8-sig"))
+    except (CalibrationError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.keys() >= _TELLTALE
 
 
 def _read(path: Path) -> bytes:

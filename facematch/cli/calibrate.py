@@ -114,7 +114,13 @@ def calibrate(
     quiet: options.Quiet = False,
 ) -> None:
     """Choose the threshold from your own labelled pairs; verify and identify then use it."""
-    from facematch.calibration import PhotographPairs, load_pairs, plot_roc, save_calibration
+    from facematch.calibration import (
+        PhotographPairs,
+        load_pairs,
+        plot_roc,
+        require_places,
+        save_calibration,
+    )
     from facematch.pipeline import open_templates
     from facematch.workflows import calibrate as workflow
 
@@ -123,7 +129,8 @@ def calibrate(
     plot = plot or out.with_suffix(".png")
     for path in (out, plot):
         options.require_folder_of(path)
-    report_files.require_places(report, plots)
+    require_places(out, plot)
+    report_files.require_report_places(report, plots, out, plot)
     choice = options.one_face(face, "calibrate")
     listed = load_pairs(
         pairs,
@@ -133,15 +140,15 @@ def calibrate(
         self_pairs_allowed=allow_self_pairs,
     )
     templates = None
-    if isinstance(listed, PhotographPairs):
-        templates, _ = open_templates(
-            *(model, device),
-            choice=choice,
-            strict=strict,
-            cached=not no_cache,
-            opened=lambda name: options.note(f"device: {name}", quiet),
-        )
     with Progress("embedding", quiet) as progress:
+        if isinstance(listed, PhotographPairs):
+            templates, _ = open_templates(
+                *(model, device),
+                choice=choice,
+                strict=strict,
+                cached=not no_cache,
+                opened=lambda name: progress.note(f"device: {name}"),
+            )
         result = workflow.calibrate(
             *(listed, templates, settings),
             metric=metric,

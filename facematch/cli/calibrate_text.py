@@ -59,7 +59,7 @@ def _threshold(result: CalibrateResult) -> Iterator[str]:
 def _rates(result: CalibrateResult) -> Iterator[str]:
     made, fitted = result.calibration, result.fitted
     yield ""
-    yield f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
+    yield f"  {'':8}{'rate':>10}   {'errors / pairs':>18}   95 % interval"
     for name, estimate, kind in (
         ("FMR", fitted.fmr, "impostor"),
         ("FNMR", fitted.fnmr, "genuine"),
@@ -95,7 +95,7 @@ def _rates(result: CalibrateResult) -> Iterator[str]:
 
 def _row(estimate: RateEstimate) -> str:
     pairs = f"{estimate.errors:,} / {estimate.comparisons:,}"
-    return f"{output.percent(estimate.rate):>10}   {pairs:>21}   {_limits(estimate.interval)}"
+    return f"{output.percent(estimate.rate):>10}   {pairs:>18}   {_limits(estimate.interval)}"
 
 
 def _limits(interval: Interval) -> str:
@@ -108,8 +108,8 @@ def _new_people(result: CalibrateResult) -> Iterator[str]:
         yield "  on new people: not known, there are too few people to hold some back"
         return
     yield f"  on new people ({judged.folds} folds, nobody in two of them):"
-    yield f"  {'FMR':8}{_row(judged.fmr)}"
-    yield f"  {'FNMR':8}{_row(judged.fnmr)}"
+    yield f"  {'FMR':8}{_row(judged.fmr)}  impostor"
+    yield f"  {'FNMR':8}{_row(judged.fnmr)}  genuine"
 
 
 def _warnings(result: CalibrateResult) -> Iterator[str]:

@@ -37,10 +37,10 @@ def detect(
 
     found = find_photographs(options.given_paths(paths))
     detector, engine = open_detector(device, DetectorSettings(min_face_size=min_face))
-    copies = None if draw is None else AnnotatedCopies(draw)
+    copies = None if draw is None else AnnotatedCopies(draw, found)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
-    with Progress("detecting", quiet) as progress:
+    with Progress("detecting", quiet, streaming=True) as progress:
         for done, result in enumerate(workflow.detect(found, detector), start=1):
             if isinstance(result, Failure):
                 failed.append(result)

@@ -25,11 +25,13 @@ def embed(
     quiet: options.Quiet = False,
 ) -> None:
     """Write templates to a file, for use elsewhere or for `gallery import`."""
+    from facematch.gallery import require_templates_place
     from facematch.imaging.paths import find_photographs
     from facematch.pipeline import open_analyzer
     from facematch.workflows import embed as workflow
 
     options.require_folder_of(out)
+    require_templates_place(out)
     found = find_photographs(options.given_paths(paths))
     analyzer, _, engine = open_analyzer(model, device, choice=face, strict=strict)
     options.note(f"device: {engine.device}", quiet)

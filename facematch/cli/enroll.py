@@ -40,6 +40,7 @@ def enroll(
     ] = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
+    wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -52,7 +53,9 @@ def enroll(
     analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
     options.note(f"device: {engine.device}", quiet)
     with Progress("enrolling", quiet) as progress:
-        result = workflow.enroll(items, analyzer, gallery, keep_crops=keep_crops, progress=progress)
+        result = workflow.enroll(
+            items, analyzer, gallery, keep_crops=keep_crops, wait_s=wait, progress=progress
+        )
     if json:
         output.print_json(_json(result))
     else:

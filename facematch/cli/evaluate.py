@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_module
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +20,13 @@ from facematch.cli import (
     report_files,
     reproduce,
     search_page,
+)
+from facematch.cli.evaluate_outputs import (
+    Outputs,
+    require_place,
+    say_written,
+    with_faces,
+    write,
 )
 from facematch.cli.progress import Progress
 from facematch.errors import RegressionError, UsageError
@@ -114,9 +119,9 @@ def evaluate(
     if seed < 0:
         raise UsageError(f"--seed must be at least 0, got {seed}")
     if out is not None:
-        options.require_folder_of(out)
-    report_files.require_places(report, plots)
-    outputs = _Outputs(out, report, plots, not no_photos, json, reproduce.command_line(context))
+        require_place(out)
+    report_files.require_report_places(report, plots, out)
+    outputs = Outputs(out, report, plots, not no_photos, json, reproduce.command_line(context))
     if compare:
         _require_alone(listed, gallery, probes, baseline)
         _compare(listed, seed, outputs)
@@ -147,18 +152,6 @@ def evaluate(
         )
     drawn = options.impostor_count(impostors)
     run.pairs(listed[0], images, drawn, folds, group, baseline, outputs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outputs:
-    """Where results go."""
-
-    out: Path | None
-    report: Path | None
-    plots: Path | None
-    photos: bool
-    json: bool
-    command: str
 
 
 class _Run:
@@ -200,7 +193,7 @@ class _Run:
         folds: int,
         groups: Sequence[str] | None,
         baseline: Path | None,
-        outputs: _Outputs,
+        outputs: Outputs,
     ) -> None:
         from facematch.calibration import PhotographPairs, load_pairs
         from facematch.workflows import evaluate as workflow
@@ -236,12 +229,12 @@ class _Run:
             document["baseline"] = evaluate_json.comparison(comparison)
         if outputs.out is not None:
             kept = {**document, "comparisons": workflow.comparisons_document(result.listed)}
-            _write(outputs.out, kept)
+            write(outputs.out, kept)
         written = report_files.write(
             lambda: evaluate_page.verification(
                 result,
                 outputs.command,
-                report_files.faces(templates, result.worst, wanted=_with_faces(outputs)),
+                report_files.faces(templates, result.worst, wanted=with_faces(outputs)),
                 comparison,
             ),
             *(outputs.report, outputs.plots),
@@ -252,12 +245,12 @@ class _Run:
             print(evaluate_text.verification(result))
             if comparison is not None:
                 print("\n" + evaluate_text.comparison(comparison))
-            _say_written(outputs, written)
+            say_written(outputs, written)
             output.print_failures(result.failures, "photographs gave no template")
         if comparison is not None:
             _require_no_regression(comparison, baseline)
 
-    def search(self, gallery: Path, probes: Path, outputs: _Outputs) -> None:
+    def search(self, gallery: Path, probes: Path, outputs: Outputs) -> None:
         from facematch.gallery import Gallery
         from facematch.workflows import evaluate as workflow
         from facematch.workflows.enroll import plan_enrolment
@@ -278,13 +271,13 @@ class _Run:
             )
         document = evaluate_json.identification(result)
         if outputs.out is not None:
-            _write(outputs.out, document)
+            write(outputs.out, document)
         written = report_files.write(
             lambda: search_page.identification(
                 result,
                 outputs.command,
                 report_files.faces_of(
-                    *(templates, search_page.shown_paths(result)), wanted=_with_faces(outputs)
+                    *(templates, search_page.shown_paths(result)), wanted=with_faces(outputs)
                 ),
             ),
             *(outputs.report, outputs.plots),
@@ -293,7 +286,7 @@ class _Run:
             output.print_json(document)
         else:
             print(evaluate_text.identification(result))
-            _say_written(outputs, written)
+            say_written(outputs, written)
             output.print_failures(result.failures, "probes gave no template")
 
     def _opened(self) -> tuple[Any, FixedThreshold | None, Metric]:
@@ -353,13 +346,13 @@ def _require_alone(
         raise UsageError("--compare takes two or more results, and no gallery or baseline")
 
 
-def _compare(results: list[Path], seed: int, outputs: _Outputs) -> None:
+def _compare(results: list[Path], seed: int, outputs: Outputs) -> None:
     from facematch.workflows import evaluate as workflow
 
     comparison = workflow.compare_systems([workflow.load_system(r) for r in results], seed=seed)
     document = output.versioned(evaluate_json.comparison(comparison))
     if outputs.out is not None:
-        _write(outputs.out, document)
+        write(outputs.out, document)
     written = report_files.write(
         lambda: comparison_page.comparison(comparison, outputs.command),
         *(outputs.report, outputs.plots),
@@ -368,7 +361,7 @@ def _compare(results: list[Path], seed: int, outputs: _Outputs) -> None:
         output.print_json(document)
     else:
         print(evaluate_text.comparison(comparison))
-        _say_written(outputs, written)
+        say_written(outputs, written)
 
 
 def _require_no_regression(comparison: SystemComparison, baseline: Path | None) -> None:
@@ -380,18 +373,3 @@ def _require_no_regression(comparison: SystemComparison, baseline: Path | None) 
         raise RegressionError(
             f"significantly worse than {baseline}: {', '.join(worse)}; the differences are above"
         )
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    from facematch.calibration.files import write_atomically
-
-    text = json_module.dumps(document, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode("utf-8", "backslashreplace"))
-
-
-def _with_faces(outputs: _Outputs) -> bool:
-    return outputs.report is not None and outputs.photos
-
-
-def _say_written(outputs: _Outputs, written: list[Path]) -> None:
-    report_files.say_written(written if outputs.out is None else [outputs.out, *written])

@@ -9,6 +9,7 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
+from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from facematch.imaging.draw import Annotation
     from facematch.pipeline import Failure
     from facematch.types import ModelIdentity
-    from facematch.workflows.identify import IdentifiedFace, IdentifyResult
+    from facematch.workflows.identify import IdentifiedFace, IdentifyResult, Promise
 
 
 def identify(
@@ -54,11 +55,14 @@ def identify(
         calibration=calibration,
         metric=metric,
     )
-    copies = None if draw is None else AnnotatedCopies(draw)
+    copies = None if draw is None else AnnotatedCopies(draw, found)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
-    with Gallery.open(gallery, bundle.identity) as opened, Progress("identifying", quiet) as bar:
-        options.note(_promise(workflow.expected_fpir(opened, decision), opened, decision), quiet)
+    with (
+        Gallery.open(gallery, bundle.identity) as opened,
+        Progress("identifying", quiet, streaming=True) as bar,
+    ):
+        options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)
         results = workflow.identify(found, analyzer, opened, decision, top=top)
         for done, result in enumerate(results, start=1):
             if isinstance(result, Failure):
@@ -80,13 +84,15 @@ def identify(
         raise typer.Exit(InputError.exit_code)
 
 
-def _promise(fpir: float | None, gallery: Any, decision: DecisionThreshold) -> str:
+def _promise(promise: Promise | None, gallery: Any, decision: DecisionThreshold) -> str:
     text = f"{len(gallery.templates)} references; {output.describe_decision(decision)}"
-    if fpir is None:
+    if promise is None:
         return text
+    about = f"about {output.percent(promise.fpir)}, at most {output.percent(promise.upper)},"
+    if not promise.resolved:
+        about = f"at most {output.percent(promise.upper)} (too few pairs to say less)"
     return (
-        f"{text}; in a gallery of this size a stranger is taken for somebody in about "
-        f"{output.percent(fpir)} of searches"
+        f"{text}; in a gallery of this size a stranger is taken for somebody in {about} of searches"
     )
 
 
@@ -100,6 +106,7 @@ def _json(
                 {
                     **output.face_json(face.face),
                     "unknown": face.unknown,
+                    "contested": list(face.contested),
                     "candidates": [
                         {
                             "subject": candidate.subject,
@@ -135,7 +142,7 @@ def _annotations(result: IdentifyResult) -> list[Annotation]:
 def _name(face: IdentifiedFace) -> str:
     if face.unknown:
         return "unknown"
-    return f"{face.candidates[0].subject} {face.candidates[0].distance:.2f}"
+    return f"{escaped(face.candidates[0].subject)} {face.candidates[0].distance:.2f}"
 
 
 def _print(result: IdentifyResult) -> None:
@@ -146,7 +153,9 @@ def _print(result: IdentifyResult) -> None:
         where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
         print(f"  face {face.face.index + 1}, {where}: {_name(face)}")
         for candidate in face.candidates:
-            print(f"      {candidate.distance:.4f}  {candidate.subject}")
+            print(f"      {candidate.distance:.4f}  {escaped(candidate.subject)}")
+        for subject in face.contested:
+            print(f"      or {escaped(subject)}, marked as somebody else: a person has to decide")
         for warning in face.face.quality.warnings:
             print(f"      quality: {warning}")
     for other in result.photograph.passed_over:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 TERMINAL_CELLS = 80
 MEBIBYTE = 1 << 20
 
-app = typer.Typer(help="List, show, check and install models.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, check and install models.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Name = Annotated[str, typer.Argument(help="Model name, or the folder of a bundle.")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,10 @@ Strict = Annotated[
 GalleryOption = Annotated[
     Path, typer.Option("--gallery", "-g", help="The gallery file.", metavar="FILE")
 ]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", help="Seconds to wait for another writer.", metavar="S", min=0),
+]
 Photographs = Annotated[
     list[str], typer.Argument(help="Photographs or folders; - reads paths from stdin.")
 ]
@@ -107,6 +112,8 @@ def given_paths(arguments: Sequence[str]) -> list[Path]:
     paths: list[Path] = []
     for argument in arguments:
         if argument == "-":
+            if sys.stdin is None:
+                raise UsageError("- reads paths from stdin, which is closed")
             paths += [Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip()]
         else:
             paths.append(Path(argument))
@@ -119,10 +126,14 @@ def require_folder_of(path: Path) -> None:
     """Finds out before the work, not after it, that its result has no place.
 
     Raises:
-        OutputError: the folder of the file to write does not exist.
+        OutputError: the folder of the file to write does not exist or cannot be written.
     """
     if not path.parent.is_dir():
         raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(
+            f"{path}: cannot be written, the folder {path.parent} is not yours to write in"
+        )
 
 
 def one_face(choice: FaceChoice, command: str) -> FaceChoice:

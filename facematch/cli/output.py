@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.choices import FaceChoice
+from facematch.cli.foreign import escaped
 
 if TYPE_CHECKING:
     from facematch.calibration.choice import DecisionThreshold
@@ -116,7 +117,7 @@ def print_failures(failed: Sequence[Failure], what: str) -> None:
         return
     print(f"{len(failed)} {what}:", file=sys.stderr)
     for failure in failed[:SHOWN_FAILURES]:
-        print(f"  {failure.reason}", file=sys.stderr)
+        print(f"  {escaped(failure.reason)}", file=sys.stderr)
     if len(failed) > SHOWN_FAILURES:
         rest = len(failed) - SHOWN_FAILURES
         print(f"  … and {rest} more (--json lists all)", file=sys.stderr)

@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from facematch.cli import options
+
 SHOWN_AFTER_S = 1.0
 
 
@@ -15,11 +17,19 @@ class Progress:
 
     Nothing is shown, and rich is not imported, before a second has passed, when stderr is
     not a terminal, or when ``quiet``.
+
+    Args:
+        what: is being done.
+        quiet: show nothing.
+        streaming: results are printed meanwhile. On a terminal they would run into the bar,
+            and are progress enough.
     """
 
-    def __init__(self, what: str, quiet: bool) -> None:
+    def __init__(self, what: str, quiet: bool, *, streaming: bool = False) -> None:
         self._what = what
-        self._wanted = not quiet and sys.stderr.isatty()
+        self._quiet = quiet
+        in_the_way = streaming and sys.stdout.isatty()
+        self._wanted = not quiet and sys.stderr.isatty() and not in_the_way
         self._started = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -32,6 +42,13 @@ class Progress:
                 return
             self._open(total)
         self._bar.update(self._task, completed=done, total=total)
+
+    def note(self, message: str) -> None:
+        """Says something on stderr meanwhile, above the bar if there is one."""
+        if self._bar is None:
+            options.note(message, self._quiet)
+        else:
+            self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def _open(self, total: int) -> None:
         from rich.console import Console
@@ -50,6 +67,9 @@ class Progress:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            # Otherwise rich prints on stderr, wrapped, what was meant for a file on stdout.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._bar.start()
         self._task = self._bar.add_task(self._what, total=total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,19 +17,36 @@ if TYPE_CHECKING:
     from facematch.pipeline import TemplateSource
     from facematch.reports import Page
 
+_FORMATS = ("png", "svg")
 
-def require_places(report: Path | None, plots: Path | None) -> None:
+
+def require_report_places(report: Path | None, plots: Path | None, *others: Path | None) -> None:
     """Finds out before the work whether there is room for its results.
 
+    Args:
+        report: page to write.
+        plots: folder for plots.
+        others: files that the command writes as well.
+
     Raises:
-        OutputError: there is not.
+        OutputError: there is none, or something that no report may replace.
     """
+    from facematch.calibration.plot import is_plot
+    from facematch.overwriting import require_replaceable
+    from facematch.reports import PLOT_NAMES, is_report
+
     if report is not None:
         options.require_folder_of(report)
+        if os.path.realpath(report) in {os.path.realpath(o) for o in others if o is not None}:
+            raise OutputError(f"{report}: is named for two results; give each its own name")
+        require_replaceable(report, "a report", is_report)
     if plots is not None:
         options.require_folder_of(plots)
         if plots.exists() and not plots.is_dir():
             raise OutputError(f"{plots}: is no folder; --plots writes several files into one")
+        for name in PLOT_NAMES:
+            for file_format in _FORMATS:
+                require_replaceable(plots / f"{name}.{file_format}", "a plot", is_plot)
 
 
 def write(page: Callable[[], Page], report: Path | None, plots: Path | None) -> list[Path]:
@@ -52,7 +70,7 @@ def write(page: Callable[[], Page], report: Path | None, plots: Path | None) -> 
         except OSError as exc:
             raise OutputError(f"{plots}: cannot be made ({exc.strerror or exc})") from exc
         for plot in made.plots:
-            for file_format in ("png", "svg"):
+            for file_format in _FORMATS:
                 path = plots / f"{plot.name}.{file_format}"
                 write_atomically(path, picture(plot, file_format))
         written.append(plots)

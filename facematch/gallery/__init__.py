@@ -5,6 +5,7 @@ from facematch.gallery.exchange import (
     export_csv,
     export_gallery,
     import_templates,
+    require_templates_place,
     write_templates,
 )
 from facematch.gallery.integrity import IntegrityReport
@@ -24,6 +25,7 @@ __all__ = [
     "export_gallery",
     "import_templates",
     "normalize_subject",
+    "require_templates_place",
     "search",
     "write_templates",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facematch.errors import OutputError
+from facematch.overwriting import require_regular
 
 # Templates are biometric data: a new file is for its owner alone.
 _PRIVATE = 0o600
@@ -24,8 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
     is as it was. Permissions of the old file are kept; a new one is private to its owner.
 
     Raises:
-        OutputError: the file could not be written.
+        OutputError: the file could not be written, or ``path`` is a folder or a device.
     """
+    require_regular(path)
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -53,12 +56,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_stale(path: Path) -> None:
-    """Remove temporary files that dead writers left beside ``path``. Call under the lock."""
-    prefix = f".{path.name}."
-    for entry in list(path.parent.iterdir()):
-        pid = entry.name.removeprefix(prefix).removesuffix(".tmp")
-        if entry.name == f"{prefix}{pid}.tmp" and pid.isdecimal():
-            entry.unlink(missing_ok=True)
+    """Remove temporary files that dead writers left beside ``path``. Call under the lock.
+
+    They are those of the gallery and those of its snapshots.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    name = re.compile(rf"\.{re.escape(path.name)}(\.snapshot-\d+)?\.\d+\.tmp")
+    try:
+        for entry in list(path.parent.iterdir()):
+            if name.fullmatch(entry.name) is not None:
+                entry.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(
+            f"cannot write beside {path}: {exc.strerror or exc}; check the folder's permissions"
+        ) from exc
 
 
 def _mode(path: Path) -> int:

@@ -3,7 +3,7 @@ rows, followed by the new rows, as streams of bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from facematch.gallery.format import (
     DIGEST_BYTES,
     FORMAT_VERSION,
 )
-from facematch.gallery.quality import quality_rows
+from facematch.gallery.quality import joined_warnings, quality_rows
 from facematch.gallery.reader import Gallery
 from facematch.gallery.seal import (
     SEAL_BYTES,
@@ -153,17 +153,63 @@ def merged_crops(
     }
 
 
-def reference_columns(
-    references: Sequence[Reference], templates: Float32Array
-) -> dict[str, npt.NDArray[Any]]:
-    """The columns of fixed width of new references, without their subjects."""
+def reference_contents(
+    old: Gallery | None,
+    keep: BoolArray,
+    references: Sequence[Reference],
+    templates: Float32Array,
+) -> dict[str, Content]:
+    """All columns of references, without their subjects: kept rows, then new ones.
+
+    Args:
+        old: the open gallery; None if there is none yet.
+        keep: bool (rows of old,).
+        references: m new ones.
+        templates: float32 (m, d), theirs.
+    """
     digests = [bytes.fromhex(r.source_sha256) for r in references]
-    return {
+    new: dict[str, npt.NDArray[Any]] = {
         "templates": templates,
         "references/source_sha256": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
         "references/box_xyxy": np.array([r.box_xyxy for r in references], "<f4").reshape(-1, 4),
         "references/quality": quality_rows(references),
         "references/enrolled_at": np.array([r.enrolled_at for r in references], "<f8"),
+    }
+    paths = [r.source_path for r in references]
+    return {
+        **{
+            name: merged(None if old is None else old.column(name), keep, rows)
+            for name, rows in new.items()
+        },
+        **merged_text("references/source_path", old, keep, paths),
+        **merged_text("references/warnings", old, keep, joined_warnings(references)),
+        **merged_crops(old, keep, references),
+    }
+
+
+def subject_contents(
+    names: Sequence[str],
+    used: Collection[int],
+    subjects: Int64Array,
+    distinct: Collection[tuple[int, int]],
+) -> dict[str, Content]:
+    """Subjects that are left, numbered anew without gaps, and what points to them.
+
+    Args:
+        names: of all subjects that ever were, by row.
+        used: rows of those that are left.
+        subjects: int64 (n,), row of each reference's subject.
+        distinct: pairs of rows of different people.
+    """
+    is_used = np.zeros(len(names), bool)
+    is_used[list(used)] = True
+    number = np.cumsum(is_used) - 1
+    left = [names[row] for row in np.flatnonzero(is_used).tolist()]
+    pairs = np.array(sorted(distinct), np.int64).reshape(-1, 2)
+    return {
+        "references/subject": fresh(number[subjects].astype("<i4")),
+        **merged_text("subjects/name", None, np.ones(0, bool), left),
+        "subjects/distinct": fresh(number[pairs].astype("<i4")),
     }
 
 

@@ -30,6 +30,7 @@ import csv
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from facematch.errors import (
 from facematch.gallery.atomic import replacing
 from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS, SHA256_HEX, UNIT_NORM_TOLERANCE
 from facematch.gallery.names import name_problem
+from facematch.gallery.patient import writing_hdf5
 from facematch.gallery.quality import joined_warnings, quality_from, quality_rows
 from facematch.gallery.reader import Gallery
 from facematch.gallery.stored import TEXT_ERRORS
@@ -57,11 +59,18 @@ from facematch.gallery.structure import (
     plain_errors,
     write_identity,
 )
+from facematch.overwriting import require_replaceable
 from facematch.types import Float32Array, ModelIdentity, Reference
 
 EXCHANGE_NAME = "facematch templates"
 EXCHANGE_VERSION = 1
 _KIND = "file of exported templates"
+_CSV_NAMES = ("subject", "source_path", "source_sha256")
+_CSV_START = ",".join(_CSV_NAMES).encode()
+_NPY_START = b"\x93NUMPY"
+
+# What makes a spreadsheet run a cell, the wide forms of East Asian fonts among them.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,15 +110,16 @@ def write_templates(
     """Write templates in the exchange form.
 
     Args:
-        path: the file; an older one is replaced.
+        path: the file; an older one of the same form is replaced.
         identity: the model that made the templates.
         references: m of them; the subject may be empty.
         templates: float32 (m, d), unit norm.
 
     Raises:
-        OutputError: the file cannot be written; an older one is as it was.
+        OutputError: the file cannot be written, or holds something else; it is as it was.
         ValueError: the shapes do not fit.
     """
+    require_templates_place(path)
     if templates.shape != (len(references), identity.embedding_size):
         raise ValueError(f"{len(references)} references with templates of {templates.shape}")
     crop_rows = [i for i, r in enumerate(references) if r.crop_rgb is not None]
@@ -128,6 +138,15 @@ def write_templates(
     }
     with replacing(Path(path)) as temporary:
         _write(temporary, identity, columns)
+
+
+def require_templates_place(path: str | os.PathLike[str]) -> None:
+    """Lets exported templates replace nothing but exported templates.
+
+    Raises:
+        OutputError: something else is there, as a gallery.
+    """
+    require_replaceable(Path(path), f"a {_KIND}", _is_exchange)
 
 
 def import_templates(
@@ -185,11 +204,12 @@ def export_csv(gallery: Gallery, path: str | os.PathLike[str]) -> int:
     gets a quotation mark in front, so this form is for reading and not for importing again.
 
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or holds something else.
         GalleryCorruptError: the gallery is damaged.
     """
     path = Path(path)
-    named = ("subject", "source_path", "source_sha256")
+    require_replaceable(path, "an exported list", partial(_starts_with, _CSV_START))
+    require_replaceable(path.with_suffix(".npy"), "an array", partial(_starts_with, _NPY_START))
     boxes = ("left", "top", "right", "bottom")
     with replacing(path.with_suffix(".npy")) as temporary, temporary.open("wb") as file:
         np.save(file, gallery.column("templates").checked, allow_pickle=False)
@@ -198,20 +218,37 @@ def export_csv(gallery: Gallery, path: str | os.PathLike[str]) -> int:
         temporary.open("w", encoding="utf-8", errors=TEXT_ERRORS, newline="") as text,
     ):
         table = csv.writer(text)
-        table.writerow([*named, *boxes, *QUALITY_COLUMNS, "warnings", "enrolled_at"])
+        table.writerow([*_CSV_NAMES, *boxes, *QUALITY_COLUMNS, "warnings", "enrolled_at"])
         for row in range(len(gallery)):
             r = gallery.reference(row)
             table.writerow(
                 [_inert(r.subject), _inert(r.source_path), r.source_sha256]
                 + [float(v) for v in r.box_xyxy]
                 + [getattr(r.quality, name) for name in QUALITY_COLUMNS]
-                + ["; ".join(r.quality.warnings), r.enrolled_at]
+                + [_inert("; ".join(r.quality.warnings)), r.enrolled_at]
             )
     return len(gallery)
 
 
+def _is_exchange(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            found = file.attrs.get("format")
+            return isinstance(found, bytes) and found == EXCHANGE_NAME.encode()
+    except H5_ERRORS:
+        return False
+
+
+def _starts_with(start: bytes, path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False
+
+
 def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[Any]]) -> None:
-    with plain_errors(), h5py.File(path, "w", locking=False) as file:
+    with plain_errors(), writing_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(EXCHANGE_NAME)
         file.attrs.create("version", EXCHANGE_VERSION, dtype="<i4")
         write_identity(file, identity)
@@ -292,4 +329,4 @@ def _read_texts(reader: StrictReader, name: str) -> list[str]:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -9,13 +9,14 @@ the file; a reader refuses a file that has any.
 Root attributes::
 
     format           fixed-length string   "facematch gallery"
-    version          int32                 1
+    version          int32                 2
     model            fixed-length UTF-8    name of the model, as --model takes it
     fingerprint      fixed-length string   SHA-256 of the model, hexadecimal
     embedding_size   int32                 d
     created_at       float64               seconds since the epoch, UTC
     updated_at       float64               the same, of the last commit
     library_version  fixed-length string   of the facematch that wrote the file
+    snapshots        int32                 how many older versions writers keep beside it
 
 Datasets, for n references of s subjects, c of them with a crop::
 
@@ -33,6 +34,9 @@ Datasets, for n references of s subjects, c of them with a crop::
     crops/rgb                       uint8   (c, 112, 112, 3) aligned crop
     subjects/name/offsets           int64   (s + 1,)         in order of first enrolment
     subjects/name/utf8              uint8   (bytes,)
+    subjects/distinct               int32   (p, 2)           rows of subjects that are known to
+                                                             be different people, the smaller
+                                                             first, pairs strictly rising
     checksums                       uint8   (blocks, 32)     see below
 
 *Strings.* String i of a column is ``utf8[offsets[i]:offsets[i + 1]]``; offsets start at 0,
@@ -59,6 +63,10 @@ can be told from what is sound, and an append does not hash again what it did no
 Seal and block checksums together cover every bit of the file. These 88 bytes keep their
 form in later layouts, so that an older reader can tell a newer file from a damaged one.
 
+*Versions.* Version 1 had neither the attribute ``snapshots`` nor ``subjects/distinct``. What
+an older version lacks is read as 0 or empty, and the next commit writes the present version.
+Columns are only ever added, each at the end of the list and with the version it came in.
+
 A commit writes a whole new file with only what is kept and renames it over the old one, so
 no byte of a removed template, crop, name or path is left in the file. Free blocks of the
 disk, file system snapshots and backups are outside of what a program can promise.
@@ -74,7 +82,7 @@ from math import prod
 import numpy as np
 
 FORMAT_NAME = "facematch gallery"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PAGE_BYTES = 4096
 BLOCK_BYTES = 16384
 DIGEST_BYTES = 32
@@ -103,6 +111,7 @@ class Count(Enum):
     REFERENCES_AND_END = auto()
     SUBJECTS_AND_END = auto()
     CROPS = auto()
+    PAIRS = auto()
     BYTES = auto()
 
 
@@ -115,12 +124,14 @@ class Column:
         dtype: numpy's name, with byte order.
         count: what its rows are counted by.
         row_shape: shape of one row; None where a row is a template.
+        since: version of the layout that it came in.
     """
 
     name: str
     dtype: str
     count: Count
     row_shape: tuple[int, ...] | None = ()
+    since: int = 1
 
     def shape(self, rows: int, embedding_size: int) -> tuple[int, ...]:
         return (rows, *((embedding_size,) if self.row_shape is None else self.row_shape))
@@ -144,7 +155,13 @@ COLUMNS = (
     Column("crops/rgb", "|u1", Count.CROPS, CROP_SHAPE),
     Column("subjects/name/offsets", "<i8", Count.SUBJECTS_AND_END),
     Column("subjects/name/utf8", "|u1", Count.BYTES),
+    Column("subjects/distinct", "<i4", Count.PAIRS, (2,), since=2),
 )
+
+
+def columns_of(version: int) -> tuple[Column, ...]:
+    """The columns that a file of this version has, in order."""
+    return tuple(column for column in COLUMNS if column.since <= version)
 
 
 def block_count(nbytes: int) -> int:

@@ -62,6 +62,7 @@ def check_integrity(gallery: Gallery) -> IntegrityReport:
         *_index_problems(gallery),
         *_text_problems(gallery),
         *_crop_problems(gallery),
+        *_pair_problems(gallery),
     ]
     return IntegrityReport(
         path=gallery.path,
@@ -155,3 +156,14 @@ def _crop_problems(gallery: Gallery) -> Iterator[str]:
         return
     if not np.all(rows[1:] > rows[:-1]) or rows[0] < 0 or rows[-1] >= len(gallery):
         yield "crops/row: not strictly rising rows of references"
+
+
+def _pair_problems(gallery: Gallery) -> Iterator[str]:
+    pairs = gallery.column("subjects/distinct").array.astype(np.int64)
+    if len(pairs) == 0:
+        return
+    first, second = pairs.T
+    if first.min() < 0 or np.any(second <= first) or second.max() >= gallery.subject_count:
+        yield "subjects/distinct: not pairs of subjects"
+    elif np.any(np.diff(first * (gallery.subject_count + 1) + second) <= 0):
+        yield "subjects/distinct: not strictly rising"

@@ -1,9 +1,10 @@
 """One writer per gallery, across processes.
 
 The lock is the operating system's (flock, through ``filelock``), so that of a dead process
-is gone with it. It lies on ``<name>.lock`` beside the gallery and not on the gallery itself,
-which is replaced by each commit. Who holds it stands in ``.<name>.owner``, since some
-versions of ``filelock`` truncate the lock file when another process merely tries.
+is gone with it, and the next writer takes over. It lies on ``<name>.lock`` beside the gallery
+and not on the gallery itself, which is replaced by each commit. Who holds it, and since when,
+stands in ``.<name>.owner``, since some versions of ``filelock`` truncate the lock file when
+another process merely tries.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import os
 import re
 import socket
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from facematch.errors import GalleryLockedError, OutputError
 
-_OWNER = re.compile(r"(\d{1,10}) ([\w.-]{1,255})")
+_OWNER = re.compile(r"(\d{1,10}) ([\w.-]{1,255}) ([\dT:+-]{25})")
 
 
 class WriterLock:
@@ -44,7 +46,8 @@ class WriterLock:
             self._lock.acquire(timeout=timeout_s)
         except Timeout as exc:
             raise GalleryLockedError(
-                f"{path} is being written by {self._holder()}; try again when it has finished"
+                f"{path} is being written by {self._holder()}; try again when it has finished, "
+                "or wait for it with --wait"
             ) from exc
         except OSError as exc:
             raise OutputError(
@@ -53,7 +56,8 @@ class WriterLock:
             ) from exc
         # The record is for messages only: the lock holds without it, on a full disk too.
         with suppress(OSError):
-            self._owner.write_text(f"{os.getpid()} {socket.gethostname()}", "utf-8")
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            self._owner.write_text(f"{os.getpid()} {socket.gethostname()} {since}", "utf-8")
 
     @property
     def held(self) -> bool:
@@ -71,6 +75,19 @@ class WriterLock:
             found = _OWNER.fullmatch(self._owner.read_text("utf-8"))
         except (OSError, UnicodeDecodeError):
             found = None
-        if found is None:
+        if found is None or _is_dead(int(found[1]), found[2]):
             return "another process"
-        return f"process {found[1]} on {found[2]}"
+        return f"process {found[1]} on {found[2]}, since {found[3]}"
+
+
+def _is_dead(pid: int, host: str) -> bool:
+    """Whether a record is of a process that was killed, and not of the holder of the lock."""
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # it lives, and is somebody else's
+        return False
+    return False

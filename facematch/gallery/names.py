@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from difflib import get_close_matches
-from itertools import islice
 
 from facematch.errors import UsageError
 
@@ -19,8 +17,8 @@ _FORBIDDEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff/\\]"
 )
 
-# Comparing with every name of a large gallery would take many seconds.
-_MAX_COMPARED = 20_000
+# Share of letters that may differ before a name is another one: two of six.
+_LEAST_SIMILARITY = 0.6
 
 
 def normalize_subject(name: str) -> str:
@@ -55,14 +53,31 @@ def has_forbidden(text: str) -> bool:
 
 
 def suggestions(name: str, names: Collection[str]) -> tuple[str, ...]:
-    """Up to three subjects that resemble the name, best first, whatever their case.
+    """Up to three subjects that resemble the name, best first.
 
-    In a gallery of more than 20,000 subjects, only those with the same first letter are
-    compared, and no more than that many.
+    By edit distance, transposed letters counting once (Damerau 1964, "A technique for computer
+    detection and correction of spelling errors"), whatever the case, the accents and the order
+    of the words. They are for a person to choose from: no command acts on them.
     """
-    wanted = name.casefold()
-    folded = ((known.casefold(), known) for known in names)
-    if len(names) > _MAX_COMPARED:
-        folded = ((key, known) for key, known in folded if key[:1] == wanted[:1])
-    by_key = dict(islice(folded, _MAX_COMPARED))
-    return tuple(by_key[key] for key in get_close_matches(wanted, by_key, n=3))
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    wanted = _folded(name)
+    by_key: dict[str, str] = {}
+    for known in names:
+        by_key.setdefault(_folded(known), known)
+    found = process.extract(
+        wanted,
+        by_key.keys(),
+        scorer=OSA.normalized_similarity,
+        score_cutoff=_LEAST_SIMILARITY,
+        limit=3,
+    )
+    return tuple(by_key[key] for key, _, _ in found)
+
+
+def _folded(name: str) -> str:
+    """The name without what people spell differently: case, accents, order of words."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    letters = "".join(c for c in plain if not unicodedata.combining(c))
+    return " ".join(sorted(letters.replace(",", " ").replace("_", " ").split()))

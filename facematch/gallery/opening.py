@@ -16,6 +16,7 @@ from facematch.gallery.format import (
     FORMAT_VERSION,
     PAGE_BYTES,
     block_count,
+    columns_of,
 )
 from facematch.gallery.seal import MAGIC, Seal, structure_digest
 from facematch.gallery.stored import Stored
@@ -49,9 +50,9 @@ def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Sto
         raise GalleryCorruptError(
             f"{path} is damaged: its first bytes fail their checksum; restore a sound copy"
         )
-    if seal.version != FORMAT_VERSION:
+    if not 1 <= seal.version <= FORMAT_VERSION:
         raise GalleryFormatError(
-            f"{path} has layout version {seal.version} and this facematch reads "
+            f"{path} has layout version {seal.version} and this facematch reads up to "
             f"{FORMAT_VERSION}; use the facematch that wrote it, or a newer one"
         )
     if seal.file_size != size:
@@ -60,10 +61,26 @@ def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Sto
         )
     structure = read_structure(file, path, size)
     data = [extent for name, extent in structure.extents.items() if name != CHECKSUMS]
-    if structure_digest(file, data, size) != seal.structure:
+    sound = structure.version == seal.version
+    if not sound or structure_digest(file, data, size) != seal.structure:
         raise GalleryCorruptError(
             f"{path} is damaged: its structure fails its checksum; restore a sound copy"
         )
+    raw = np.memmap(file, np.uint8, "r").view(np.ndarray)
+    return structure.info, _map_columns(path, structure, raw)
+
+
+def open_damaged(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Stored]]:
+    """Map what can be mapped of a gallery whose seal may not hold, for a repair.
+
+    Each block still has a checksum of its own, which no accident makes fit.
+
+    Raises:
+        GalleryFormatError: it is not a gallery, or its structure cannot be read.
+        OSError: it cannot be read.
+    """
+    size = os.fstat(file.fileno()).st_size
+    structure = read_structure(file, path, size)
     raw = np.memmap(file, np.uint8, "r").view(np.ndarray)
     return structure.info, _map_columns(path, structure, raw)
 
@@ -82,11 +99,22 @@ def _what_it_is(file: BinaryIO, head: bytes) -> str:
 def _map_columns(path: Path, structure: Structure, raw: UInt8Array) -> dict[str, Stored]:
     place = structure.extents[CHECKSUMS]
     digests = raw[place.offset : place.offset + place.nbytes].reshape(-1, DIGEST_BYTES)
-    columns = {}
+    size = structure.info.identity.embedding_size
+    # What an older layout lacks is empty.
+    columns = {
+        column.name: Stored(
+            path,
+            column.name,
+            np.empty(column.shape(0, size), column.dtype),
+            np.empty((0, DIGEST_BYTES), np.uint8),
+        )
+        for column in COLUMNS
+        if column.since > structure.version
+    }
     first = 0
-    for column in COLUMNS:
+    for column in columns_of(structure.version):
         extent = structure.extents[column.name]
-        shape = column.shape(structure.rows[column.name], structure.info.identity.embedding_size)
+        shape = column.shape(structure.rows[column.name], size)
         data = raw[extent.offset : extent.offset + extent.nbytes].view(column.dtype).reshape(shape)
         blocks = block_count(extent.nbytes)
         columns[column.name] = Stored(path, column.name, data, digests[first : first + blocks])

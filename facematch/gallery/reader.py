@@ -39,6 +39,8 @@ from facematch.types import (
     UInt8Array,
 )
 
+_CACHED = ("subject_index", "subject_names", "distinct", "_rows_by_name", "_crop_rows")
+
 
 @dataclass(frozen=True, slots=True)
 class SubjectSummary:
@@ -110,7 +112,7 @@ class Gallery:
     def close(self) -> None:
         """Let go of the file. Arrays taken from the gallery before stay valid."""
         self._columns = {}
-        for name in ("subject_index", "subject_names", "_rows_by_name", "_crop_rows"):
+        for name in _CACHED:
             self.__dict__.pop(name, None)
 
     def __len__(self) -> int:
@@ -147,6 +149,15 @@ class Gallery:
         if has_forbidden("".join(names)):
             raise self.column("subjects/name/utf8").corrupt("it holds unsafe subject names")
         return names
+
+    @cached_property
+    def distinct(self) -> frozenset[tuple[int, int]]:
+        """Pairs of rows of subjects that are known to be different people, the smaller first."""
+        stored = self.column("subjects/distinct")
+        pairs = frozenset((a, b) for a, b in stored.checked.tolist())
+        if any(not 0 <= a < b < self.subject_count for a, b in pairs):
+            raise stored.corrupt("subjects that do not exist are marked as different people")
+        return pairs
 
     def subject_name(self, subject: int) -> str:
         """The name in one row, without reading the others."""

@@ -28,7 +28,9 @@ from facematch.gallery.format import (
     PAGE_BYTES,
     Count,
     block_count,
+    columns_of,
 )
+from facematch.gallery.patient import writing_hdf5
 from facematch.gallery.seal import Extent
 from facematch.types import ModelIdentity
 
@@ -36,6 +38,7 @@ from facematch.types import ModelIdentity
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 _MAX_SUBJECTS = 2**31 - 1
+_SNAPSHOTS_SINCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,14 @@ class GalleryInfo:
         created_at: seconds since the epoch, UTC.
         updated_at: the same, of the last commit.
         library_version: of the facematch that wrote the file.
+        snapshots: how many older versions writers keep beside it.
     """
 
     identity: ModelIdentity
     created_at: float
     updated_at: float
     library_version: str
+    snapshots: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,13 @@ class Structure:
     """What the HDF5 structure of a gallery says.
 
     Attributes:
+        version: of the layout.
         info: the root attributes.
         rows: number of rows per column name, ``checksums`` included.
         extents: where each of them lies.
     """
 
+    version: int
     info: GalleryInfo
     rows: Mapping[str, int]
     extents: Mapping[str, Extent]
@@ -87,14 +94,12 @@ def create_skeleton(path: Path, info: GalleryInfo, rows: Mapping[str, int]) -> S
     shapes[CHECKSUMS] = ("|u1", (blocks, DIGEST_BYTES))
     with (
         plain_errors(),
-        h5py.File(
+        writing_hdf5(
             path,
-            "w",
             libver=("v110", "v110"),
             userblock_size=PAGE_BYTES,
             alignment_threshold=1,
             alignment_interval=PAGE_BYTES,
-            locking=False,
         ) as file,
     ):
         extents = {
@@ -107,7 +112,8 @@ def create_skeleton(path: Path, info: GalleryInfo, rows: Mapping[str, int]) -> S
         file.attrs.create("created_at", info.created_at, dtype="<f8")
         file.attrs.create("updated_at", info.updated_at, dtype="<f8")
         file.attrs["library_version"] = np.bytes_(info.library_version)
-    return Structure(info, {**rows, CHECKSUMS: blocks}, extents)
+        file.attrs.create("snapshots", info.snapshots, dtype="<i4")
+    return Structure(FORMAT_VERSION, info, {**rows, CHECKSUMS: blocks}, extents)
 
 
 def _create_dataset(file: h5py.File, name: str, dtype: str, shape: tuple[int, ...]) -> Extent:
@@ -271,23 +277,27 @@ def read_structure(file: BinaryIO, path: Path, file_size: int) -> Structure:
     except H5_ERRORS as exc:
         raise GalleryFormatError(
             f"{path} is damaged: its HDF5 structure cannot be read ({first_line(exc)}); "
-            "restore a sound copy or enroll again"
+            "restore a sound copy, go back to a snapshot with `facematch gallery rollback`, or "
+            "enroll again"
         ) from exc
 
 
 def _read(reader: StrictReader) -> Structure:
     if reader.text("format") != FORMAT_NAME:
         raise reader.refuse("it is of another format")
-    if reader.integer("version") != FORMAT_VERSION:
+    version = reader.integer("version")
+    if not 1 <= version <= FORMAT_VERSION:
         raise reader.refuse("its version is not that of its seal")
+    columns = columns_of(version)
     info = GalleryInfo(
         reader.identity(),
         reader.number("created_at"),
         reader.number("updated_at"),
         reader.text("library_version"),
+        reader.integer("snapshots") if version >= _SNAPSHOTS_SINCE else 0,
     )
-    names = [column.name for column in COLUMNS] + [CHECKSUMS]
-    # "subjects" holds no dataset itself; the other groups all do.
+    names = [column.name for column in columns] + [CHECKSUMS]
+    # "subjects" held no dataset itself in version 1; the other groups all do.
     for group in {"/"} | {n.rpartition("/")[0] for n in names if "/" in n} | {"subjects"}:
         prefix = "" if group == "/" else f"{group}/"
         inside = {n.removeprefix(prefix).split("/")[0] for n in names if n.startswith(prefix)}
@@ -296,7 +306,7 @@ def _read(reader: StrictReader) -> Structure:
     rows: dict[str, int] = {}
     extents: dict[str, Extent] = {}
     size = info.identity.embedding_size
-    for column in COLUMNS:
+    for column in columns:
         rows[column.name], extents[column.name] = reader.column(
             column.name, column.dtype, column.shape(0, size)[1:]
         )
@@ -310,12 +320,12 @@ def _read(reader: StrictReader) -> Structure:
         Count.SUBJECTS_AND_END: subjects + 1,
         Count.CROPS: rows["crops/row"],
     }
-    for column in COLUMNS:
+    for column in columns:
         wanted = expected.get(column.count, rows[column.name])
         if rows[column.name] != wanted:
             raise reader.refuse(f"{column.name} has {rows[column.name]} rows instead of {wanted}")
-    blocks = sum(block_count(extents[column.name].nbytes) for column in COLUMNS)
+    blocks = sum(block_count(extents[column.name].nbytes) for column in columns)
     rows[CHECKSUMS], extents[CHECKSUMS] = reader.column(CHECKSUMS, "|u1", (DIGEST_BYTES,))
     if rows[CHECKSUMS] != blocks:
         raise reader.refuse(f"{rows[CHECKSUMS]} checksums instead of {blocks}")
-    return Structure(info, rows, extents)
+    return Structure(version, info, rows, extents)

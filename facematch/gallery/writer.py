@@ -8,29 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from facematch import __version__
-from facematch.errors import OutputError, UsageError
+from facematch.errors import UsageError
 from facematch.gallery.atomic import remove_stale, replacing
+from facematch.gallery.checks import check_reference, check_templates
 from facematch.gallery.contents import (
     Content,
-    fresh,
-    merged,
-    merged_crops,
-    merged_text,
-    reference_columns,
+    reference_contents,
+    subject_contents,
     write_contents,
 )
-from facematch.gallery.format import CROP_SHAPE, SHA256_HEX, UNIT_NORM_TOLERANCE
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.names import normalize_subject
-from facematch.gallery.quality import joined_warnings
 from facematch.gallery.reader import Gallery, not_found, unknown_subject
-from facematch.gallery.stored import TEXT_ERRORS
+from facematch.gallery.snapshots import prune_snapshots, take_snapshot
 from facematch.gallery.structure import GalleryInfo
 from facematch.types import BoolArray, Float32Array, ModelIdentity, Reference
 
@@ -53,13 +48,24 @@ class GalleryWriter:
     """
 
     _additions: list[_Addition]
+    _distinct: frozenset[tuple[int, int]]
 
     def __init__(
-        self, path: Path, lock: WriterLock, base: Gallery | None, identity: ModelIdentity
+        self,
+        path: Path,
+        lock: WriterLock,
+        base: Gallery | None,
+        identity: ModelIdentity,
+        *,
+        is_snapshot: bool = False,
     ) -> None:
         self.path = path
         self.identity = identity
         self._lock = lock
+        self._is_snapshot = is_snapshot
+        # One for all commits of this writer, since enrolment commits every half minute; none of
+        # a version that holds what is being removed.
+        self._snapshot_due = not is_snapshot
         self._load(base)
 
     @classmethod
@@ -92,7 +98,7 @@ class GalleryWriter:
             raise not_found(path)
         lock = WriterLock(path, lock_timeout_s)
         try:
-            _tidy(path)
+            remove_stale(path)
             base = None
             if identity is None or os.path.lexists(path):
                 base = Gallery.open(path, identity)
@@ -101,6 +107,10 @@ class GalleryWriter:
         except BaseException:
             lock.release()
             raise
+
+    def of_snapshot(self, path: Path, base: Gallery) -> GalleryWriter:
+        """A writer of a snapshot beside the gallery, under the same lock. Not to be closed."""
+        return GalleryWriter(path, self._lock, base, base.identity, is_snapshot=True)
 
     def __enter__(self) -> Self:
         return self
@@ -157,9 +167,9 @@ class GalleryWriter:
             UsageError: a subject name is not allowed.
             ValueError: the arrays are not what they should be. Nothing was added.
         """
-        _check_templates(templates, len(references), self.identity.embedding_size)
+        check_templates(templates, len(references), self.identity.embedding_size)
         for reference in references:
-            _check_reference(reference)
+            check_reference(reference)
         names = [normalize_subject(reference.subject) for reference in references]
         copied = np.array(templates, "<f4")
         self._additions += [
@@ -176,6 +186,7 @@ class GalleryWriter:
         before = len(self)
         subject = self._find(name)
         self._keep &= self._subject != subject
+        self._snapshot_due = False
         self._additions = [a for a in self._additions if a.subject != subject]
         self._forget(subject)
         return before - len(self)
@@ -186,16 +197,10 @@ class GalleryWriter:
         Raises:
             UsageError: there is no such row, or it has been removed already.
         """
-        if not 0 <= row < len(self._keep) or not self._keep[row]:
-            raise UsageError(
-                f"{self.path} has no reference in row {row} of {len(self._keep)}; "
-                "`facematch gallery show` lists the rows"
-            )
+        self._check_row(row)
         self._keep[row] = False
-        subject = int(self._subject[row])
-        added = any(a.subject == subject for a in self._additions)
-        if not added and not np.any(self._subject[self._keep] == subject):
-            self._forget(subject)
+        self._snapshot_due = False
+        self._forget_if_empty(int(self._subject[row]))
 
     def rename(self, old: str, new: str) -> None:
         """Give a subject another name.
@@ -226,6 +231,12 @@ class GalleryWriter:
         merged_rows = sorted({self._find(source) for source in sources})
         if len(merged_rows) == 0 or target in merged_rows:
             raise UsageError(f"merge other subjects into {into!r}, not none and not itself")
+        for a, b in sorted(self._distinct):
+            if {a, b} <= {target, *merged_rows}:
+                raise UsageError(
+                    f"{self._names[a]!r} and {self._names[b]!r} are marked as different people; "
+                    "take that back with `facematch gallery distinct --undo` first"
+                )
         moving = np.isin(self._subject, merged_rows)
         self._subject[moving] = target
         moved = int((moving & self._keep).sum())
@@ -233,9 +244,59 @@ class GalleryWriter:
             if addition.subject in merged_rows:
                 self._additions[i] = _Addition(target, addition.reference, addition.template)
                 moved += 1
+        self._distinct |= {
+            (min(target, other), max(target, other))
+            for pair in self._distinct
+            for source, other in (pair, pair[::-1])
+            if source in merged_rows
+        }
         for subject in merged_rows:
             self._forget(subject)
         return moved
+
+    def move(self, rows: Sequence[int], to: str) -> int:
+        """Give single references to another subject, made if it does not exist.
+
+        Subjects that lose their last reference are no more.
+
+        Returns:
+            How many references changed hands.
+
+        Raises:
+            UsageError: there is no such row, or the name is not allowed.
+        """
+        name = normalize_subject(to)
+        for row in rows:
+            self._check_row(row)
+        target = self._find_or_make(name)
+        moving = [row for row in rows if self._subject[row] != target]
+        losing = sorted({int(self._subject[row]) for row in moving})
+        self._subject[moving] = target
+        for subject in losing:
+            self._forget_if_empty(subject)
+        return len(moving)
+
+    def mark_distinct(self, a: str, b: str, *, distinct: bool = True) -> bool:
+        """Note that two subjects are different people however alike, or take that back.
+
+        Returns:
+            Whether this was new.
+
+        Raises:
+            UnknownSubjectError: one of the subjects does not exist.
+            UsageError: they are one subject.
+        """
+        first, second = sorted((self._find(a), self._find(b)))
+        if first == second:
+            raise UsageError(f"{a!r} and {b!r} are one subject; name two")
+        before, pair = len(self._distinct), {(first, second)}
+        self._distinct = self._distinct | pair if distinct else self._distinct - pair
+        return len(self._distinct) != before
+
+    def keep_snapshots(self, count: int) -> None:
+        """From the next commit on, keep this many older versions beside the gallery."""
+        self._snapshots = count
+        self._snapshot_due = False
 
     def commit(self) -> None:
         """Make all changes at once: write a whole new file and rename it over the old one.
@@ -257,10 +318,16 @@ class GalleryWriter:
             created_at=now if self._base is None else self._base.info.created_at,
             updated_at=now,
             library_version=__version__,
+            snapshots=self._snapshots,
         )
         contents = self._contents()
         with replacing(self.path) as temporary:
             write_contents(temporary, info, contents)
+            if self._snapshot_due and self._snapshots > 0 and self._base is not None:
+                take_snapshot(self.path)
+        self._snapshot_due = False
+        if not self._is_snapshot:
+            prune_snapshots(self.path, self._snapshots)
         self._load(Gallery.open(self.path, self.identity))
 
     def _load(self, base: Gallery | None) -> None:
@@ -272,6 +339,8 @@ class GalleryWriter:
         self._names: list[str] = [] if base is None else list(base.subject_names)
         self._rows: dict[str, int] = {name: row for row, name in enumerate(self._names)}
         self._additions = []
+        self._distinct = frozenset() if base is None else base.distinct
+        self._snapshots = 0 if base is None else base.info.snapshots
 
     def _is_changed(self, base: Gallery) -> bool:
         return (
@@ -279,6 +348,8 @@ class GalleryWriter:
             or not bool(self._keep.all())
             or not np.array_equal(self._subject, base.subject_index)
             or self._names != list(base.subject_names)
+            or self._distinct != base.distinct
+            or self._snapshots != base.info.snapshots
         )
 
     def _find(self, name: str) -> int:
@@ -294,73 +365,31 @@ class GalleryWriter:
             self._names.append(name)
         return row
 
+    def _check_row(self, row: int) -> None:
+        if not 0 <= row < len(self._keep) or not self._keep[row]:
+            raise UsageError(
+                f"{self.path} has no reference in row {row} of {len(self._keep)}; "
+                "`facematch gallery show` lists the rows"
+            )
+
+    def _forget_if_empty(self, subject: int) -> None:
+        added = any(a.subject == subject for a in self._additions)
+        if not added and not np.any(self._subject[self._keep] == subject):
+            self._forget(subject)
+
     def _forget(self, subject: int) -> None:
         """A subject without references is no more; the commit closes the gap in the rows."""
         del self._rows[self._names[subject]]
+        self._distinct = frozenset(pair for pair in self._distinct if subject not in pair)
 
     def _contents(self) -> dict[str, Content]:
         keep, base = self._keep, self._base
         references = [a.reference for a in self._additions]
         size = self.identity.embedding_size
         templates = np.array([a.template for a in self._additions], "<f4").reshape(-1, size)
-        contents = {
-            name: merged(None if base is None else base.column(name), keep, new)
-            for name, new in reference_columns(references, templates).items()
-        }
-        paths = [r.source_path for r in references]
-        contents |= merged_text("references/source_path", base, keep, paths)
-        contents |= merged_text("references/warnings", base, keep, joined_warnings(references))
-        contents |= merged_crops(base, keep, references)
-        contents |= self._subject_contents()
-        return contents
-
-    def _subject_contents(self) -> dict[str, Content]:
-        """Subjects that are left, numbered anew without gaps."""
-        used = np.zeros(len(self._names), bool)
-        used[list(self._rows.values())] = True
-        number = np.cumsum(used) - 1
         added = np.array([a.subject for a in self._additions], np.int64)
-        subjects = np.concatenate([self._subject[self._keep], added])
-        names = [self._names[row] for row in np.flatnonzero(used).tolist()]
+        subjects = np.concatenate([self._subject[keep], added])
         return {
-            "references/subject": fresh(number[subjects].astype("<i4")),
-            **merged_text("subjects/name", None, np.ones(0, bool), names),
+            **reference_contents(base, keep, references, templates),
+            **subject_contents(self._names, self._rows.values(), subjects, self._distinct),
         }
-
-
-def _tidy(path: Path) -> None:
-    try:
-        remove_stale(path)
-    except OSError as exc:
-        raise OutputError(
-            f"cannot write beside {path}: {exc.strerror or exc}; check the folder's permissions"
-        ) from exc
-
-
-def _check_templates(templates: npt.NDArray[Any], rows: int, size: int) -> None:
-    if templates.shape != (rows, size) or templates.dtype != np.float32:
-        raise ValueError(
-            f"expected float32 templates of shape ({rows}, {size}), "
-            f"got {templates.dtype} {templates.shape}"
-        )
-    norms = np.linalg.norm(templates.astype(np.float64), axis=1)
-    if not np.all(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE):
-        raise ValueError("a template is not finite or not of unit norm")
-
-
-def _check_reference(reference: Reference) -> None:
-    if SHA256_HEX.fullmatch(reference.source_sha256) is None:
-        raise ValueError(f"{reference.source_sha256!r} is not a SHA-256")
-    if reference.box_xyxy.shape != (4,):
-        raise ValueError(f"box_xyxy has shape {reference.box_xyxy.shape}, not (4,)")
-    if any(not phrase or "\n" in phrase for phrase in reference.quality.warnings):
-        raise ValueError("a quality warning is one line that is not empty")
-    crop = reference.crop_rgb
-    if crop is not None and (crop.shape != CROP_SHAPE or crop.dtype != np.uint8):
-        raise ValueError(f"expected a uint8 crop of {CROP_SHAPE}, got {crop.dtype} {crop.shape}")
-    try:
-        encoded = reference.source_path.encode("utf-8", TEXT_ERRORS)
-    except UnicodeEncodeError:
-        encoded = b"\0"
-    if b"\0" in encoded:
-        raise UsageError(f"{reference.source_path!r} cannot be the path of a photograph")

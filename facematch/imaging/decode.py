@@ -25,18 +25,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import stat
 import struct
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
-from os import fstat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facematch.errors import ImageDecodeError, ImageNotFoundError, ImageTooLargeError, InputError
+from facematch.errors import ImageDecodeError, ImageTooLargeError
+from facematch.imaging.reading import read_bounded, too_many_bytes
 from facematch.types import Photograph, UInt8Array
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def load_photograph(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> 
         ImageDecodeError: empty, damaged, truncated, or not a picture in a known format.
         InputError: the file may not be read.
     """
-    data = _read_bounded(path, limits.max_bytes)
+    data = read_bounded(path, limits.max_bytes)
     image_rgb = decode_image(data, str(path), limits)
     return Photograph(str(path), hashlib.sha256(data).hexdigest(), image_rgb)
 
@@ -126,7 +125,7 @@ def decode_image(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS) 
         ImageDecodeError: empty, damaged, truncated, or not a picture in a known format.
     """
     if len(data) > limits.max_bytes:
-        raise _too_many_bytes(name, limits.max_bytes)
+        raise too_many_bytes(name, limits.max_bytes)
     if not data:
         raise ImageDecodeError(f"{name}: the file is empty; copy or export the picture again")
     kind = _recognise(data)
@@ -166,35 +165,6 @@ def _decode_pixels(
             f"{name}: damaged, truncated or unsupported {kind} ({detail}); "
             "copy or export the picture again"
         ) from exc
-
-
-def _read_bounded(path: str | Path, max_bytes: int) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            status = fstat(file.fileno())
-            # Pipes and devices have no size; reading one byte too many tells them apart.
-            size = status.st_size if stat.S_ISREG(status.st_mode) else max_bytes
-            data = b"" if size > max_bytes else file.read(min(size, max_bytes) + 1)
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise ImageNotFoundError(f"{path}: no such file; check the path") from exc
-    except IsADirectoryError as exc:
-        raise ImageNotFoundError(
-            f"{path}: this is a folder where a picture was expected; name a file in it"
-        ) from exc
-    except ValueError as exc:  # a NUL byte in the name
-        raise ImageNotFoundError(f"{path!r}: not a file name ({exc})") from exc
-    except OSError as exc:
-        raise InputError(f"{path}: cannot be read ({exc.strerror}); check the file") from exc
-    if size > max_bytes or len(data) > max_bytes:
-        raise _too_many_bytes(str(path), max_bytes, size)
-    return data
-
-
-def _too_many_bytes(name: str, max_bytes: int, size: int | None = None) -> ImageTooLargeError:
-    found = f"{size:,} bytes" if size is not None and size > max_bytes else "larger"
-    return ImageTooLargeError(
-        f"{name}: {found} where at most {max_bytes:,} bytes are allowed; scale the picture down"
-    )
 
 
 def _check_size(size_wh: tuple[int, int], name: str, limits: DecodeLimits) -> None:

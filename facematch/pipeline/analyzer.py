@@ -127,6 +127,22 @@ class Analyzer:
     def identity(self) -> ModelIdentity:
         return self._network.identity
 
+    @property
+    def alignment(self) -> Alignment:
+        """How the network's crops are cut."""
+        return self._network.alignment
+
+    def embed_crops(self, crops_rgb: UInt8Array) -> Float32Array:
+        """Templates of crops that were cut for this network before.
+
+        Args:
+            crops_rgb: uint8 (n, s, s, 3).
+
+        Returns:
+            float32 (n, d), unit norm.
+        """
+        return self._network.embed(crops_rgb)
+
     def analyze(self, path: Path) -> AnalyzedPhotograph:
         """Reads one file and chooses its faces.
 

@@ -6,8 +6,6 @@ over the same photographs loads none.
 
 from __future__ import annotations
 
-import hashlib
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +22,7 @@ from facematch.errors import (
     SeveralFacesError,
 )
 from facematch.imaging.decode import DEFAULT_LIMITS
+from facematch.imaging.reading import file_sha256
 from facematch.pipeline.analyzer import AnalyzedPhotograph, Analyzer, Failure
 from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
 from facematch.types import Float32Array, ModelIdentity, UInt8Array
@@ -98,7 +97,7 @@ class TemplateSource:
         reused = 0
         for start in range(0, len(paths), PHOTOGRAPHS_PER_BLOCK):
             block = paths[start : start + PHOTOGRAPHS_PER_BLOCK]
-            keys = [_sha256(path) for path in block]
+            keys = [file_sha256(path, DEFAULT_LIMITS.max_bytes) for path in block]
             known = {} if self._cache is None else self._cache.read([k for k in keys if k])
             found = [known.get(key or "") for key in keys]
             wanted = [(p, k) for p, k, item in zip(block, keys, found, strict=True) if item is None]
@@ -171,7 +170,11 @@ class TemplateSource:
                 str(outcome).replace(str(path), _PATH),
             )
             # Only what follows from the bytes, and from those that were hashed.
-            if key is not None and isinstance(outcome, _OF_THE_BYTES) and _sha256(path) == key:
+            if (
+                key is not None
+                and isinstance(outcome, _OF_THE_BYTES)
+                and file_sha256(path, DEFAULT_LIMITS.max_bytes) == key
+            ):
                 lasting[key] = item
             made.append((key, item))
         if self._cache is not None and lasting:
@@ -183,16 +186,3 @@ def _progress_after(
     progress: Callable[[int, int], None], before: int, total: int, done: int
 ) -> None:
     progress(before + done, total)
-
-
-def _sha256(path: Path) -> str | None:
-    """Of the file's bytes; None for what the decoder will refuse unread."""
-    try:
-        status = path.stat()
-        # Opening a pipe or a device could wait for ever.
-        if not stat.S_ISREG(status.st_mode) or status.st_size > DEFAULT_LIMITS.max_bytes:
-            return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):  # ValueError: a NUL byte in the name
-        return None

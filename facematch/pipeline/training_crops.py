@@ -22,6 +22,9 @@ BORDER_PX = 8
 class TrainingCropCutter:
     """Cuts 128x128 crops whose central 112x112 is the ``ARCFACE_112`` alignment.
 
+    Place, turn and size are exactly those of the analyzer's crop. Faces of twice the size and
+    more are averaged down from other pixels than there, since the border begins elsewhere.
+
     May be called from several threads: pictures are decoded side by side, while the detector,
     which uses all cores by itself, takes one at a time.
 

@@ -1,9 +1,9 @@
 """Reports: plots of error rates, and pages that hold everything and ask for nothing."""
 
 from facematch.reports.distributions import scores_plot
-from facematch.reports.drawing import LIGHT, Palette, Plot, picture
+from facematch.reports.drawing import LIGHT, PLOT_NAMES, Palette, Plot, picture
 from facematch.reports.errorcurves import MarkedRate, Trace, det_plot, roc_plot
-from facematch.reports.html import render
+from facematch.reports.html import is_report, render
 from facematch.reports.page import (
     Block,
     Code,
@@ -33,6 +33,7 @@ __all__ = [
     "LIGHT",
     "MarkedRate",
     "Notice",
+    "PLOT_NAMES",
     "Page",
     "Palette",
     "Paragraph",
@@ -46,6 +47,7 @@ __all__ = [
     "Trace",
     "cmc_plot",
     "det_plot",
+    "is_report",
     "open_set_plot",
     "picture",
     "reliability_plot",

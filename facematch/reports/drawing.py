@@ -14,6 +14,9 @@ from dataclasses import dataclass, fields
 from html import escape
 from typing import Any
 
+PLOT_NAMES = ("roc", "det", "scores", "reliability", "cmc", "open-set")
+"""Names of all plots there are, and so of their files."""
+
 _SIZE_IN = (5.4, 4.0)
 _DPI = 144
 
@@ -68,7 +71,7 @@ class Plot:
     """A drawing that has not been made yet.
 
     Attributes:
-        name: of its files, without a suffix; letters and hyphens.
+        name: of its files, without a suffix; one of ``PLOT_NAMES``.
         title: above it.
         caption: below it: how to read it.
         draw: puts it on matplotlib axes, in the palette's colours.

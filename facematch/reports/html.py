@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
 from facematch.reports.drawing import Plot, inline_svg
 from facematch.reports.page import (
@@ -28,6 +29,8 @@ from facematch.reports.page import (
 )
 from facematch.reports.style import STYLE
 
+_SIGNATURE = '<meta name="generator" content="facematch report">'
+_SIGNED_WITHIN = 1024
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -36,9 +39,19 @@ def render(page: Page) -> bytes:
     return "\n".join(_page(page)).encode("utf-8", "backslashreplace")
 
 
+def is_report(path: Path) -> bool:
+    """Whether a file is a page that :func:`render` made."""
+    try:
+        with path.open("rb") as file:
+            return _SIGNATURE.encode() in file.read(_SIGNED_WITHIN)
+    except OSError:
+        return False
+
+
 def _page(page: Page) -> Iterator[str]:
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    yield _SIGNATURE
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield '<meta name="referrer" content="no-referrer">'
     yield f"<title>{escape(page.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>"

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from facematch.training.sharding import local, placed
+
 
 class WeightAverage:
     """Exponential moving average of all floating-point tensors of a network.
 
-    Running statistics are averaged with the weights, because they belong together.
+    Running statistics are averaged with the weights, because they belong together. Of a
+    network in shards each process averages its own.
 
     Args:
         network: whose tensors are followed.
@@ -29,12 +32,14 @@ class WeightAverage:
         decay = min(self._decay, (1 + step) / (10 + step))
         current = dict(_floats(network))
         torch._foreach_lerp_(  # one fused call for all tensors
-            list(self.tensors.values()), [current[n] for n in self.tensors], 1 - decay
+            [local(value) for value in self.tensors.values()],
+            [local(current[name]) for name in self.tensors],
+            1 - decay,
         )
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes over saved tensors, on the devices of the present ones."""
-        self.tensors = {n: tensors[n].to(value.device) for n, value in self.tensors.items()}
+        """Takes over saved, whole tensors, on the devices and in the shards of the present ones."""
+        self.tensors = {n: placed(tensors[n], value) for n, value in self.tensors.items()}
 
 
 def _floats(network: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -44,8 +44,8 @@ class Run(Protocol):
         """The network's tensors with averaged weights."""
 
 
-class Callback:
-    """Does nothing at each occasion; subclasses choose theirs."""
+class Observer(Protocol):
+    """What a run tells of itself, and to whom; :class:`Callback` is one to inherit from."""
 
     def on_start(self, run: Run) -> None:
         """Before the first step, after a checkpoint was restored."""
@@ -58,6 +58,22 @@ class Callback:
 
     def on_end(self, run: Run, reason: str) -> None:
         """After the last checkpoint."""
+
+
+class Callback:
+    """An observer that does nothing; what inherits it chooses its occasions."""
+
+    def on_start(self, run: Run) -> None:
+        """See :class:`Observer`."""
+
+    def on_step(self, run: Run, figures: Mapping[str, float]) -> None:
+        """See :class:`Observer`."""
+
+    def on_report(self, run: Run, line: Mapping[str, float]) -> None:
+        """See :class:`Observer`."""
+
+    def on_end(self, run: Run, reason: str) -> None:
+        """See :class:`Observer`."""
 
 
 class TimeBudget(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from torch import Tensor
@@ -27,6 +28,12 @@ class Ranks(Protocol):
     def agreed(self, *flags: bool) -> tuple[bool, ...]:
         """Each flag as true for all if it is true for the first rank."""
 
+    def follow(self, tensors: Iterable[Tensor]) -> None:
+        """Gives tensors the values that they have on the first rank, in place."""
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Gives tensors the mean of their values on all ranks, in place."""
+
 
 class OneRank:
     """A process that trains by itself."""
@@ -39,3 +46,9 @@ class OneRank:
 
     def agreed(self, *flags: bool) -> tuple[bool, ...]:
         return flags
+
+    def follow(self, tensors: Iterable[Tensor]) -> None:
+        pass
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        pass

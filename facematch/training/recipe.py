@@ -156,8 +156,11 @@ class Recipe:
                 f"{self.loss} with loss_weight {self.loss_weight:g} needs a teacher; "
                 "give distill a model"
             )
+        lengths = [self.steps, self.epochs, self.minutes]
         if self.steps is not None and self.epochs is not None:
             raise UsageError("steps and epochs both say how long to train; give one of them")
+        if lengths == [None, None, None]:
+            raise UsageError("how long to train? give --steps, --epochs or --max-minutes")
 
     @property
     def metric_options(self) -> MetricLearningOptions:

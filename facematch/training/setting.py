@@ -15,7 +15,7 @@ from torch import nn
 
 from facematch.errors import TrainingDataError, UsageError
 from facematch.training.augmentation import PRESETS
-from facematch.training.callbacks import Callback
+from facematch.training.callbacks import Callback, Observer
 from facematch.training.config import TrainingConfig
 from facematch.training.data import CropSet
 from facematch.training.loading import BatchLoader
@@ -93,7 +93,7 @@ class Setting:
         self,
         steps: int,
         run_dir: Path,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Observer] = (),
         forward: nn.Module | None = None,
     ) -> Trainer:
         """The loop over these parts."""
@@ -120,7 +120,7 @@ class Setting:
         made and timed on copies of network and loss, which are then thrown away.
 
         Raises:
-            UsageError: nothing says how long to train, or a time must be shared by ranks.
+            UsageError: a time must be shared by ranks.
         """
         recipe = self.recipe
         if recipe.steps is not None:
@@ -128,8 +128,7 @@ class Setting:
         crops_per_step = recipe.batch_size * recipe.accumulate
         if recipe.epochs is not None:
             return max(1, math.ceil(recipe.epochs * len(self.crops) / crops_per_step))
-        if recipe.minutes is None:
-            raise UsageError("give --steps, --epochs or --max-minutes: how long to train")
+        assert recipe.minutes is not None  # the recipe has seen to it
         if self.ranks.count > 1:
             raise UsageError("with several processes give --steps or --epochs beside the time")
         return max(1, int(60 * recipe.minutes / self._seconds_a_step()))
@@ -206,7 +205,9 @@ def build_setting(
         if ranks.count > 1:
             sampler = Sharded(whole, ranks.index, ranks.count)
     except ValueError as error:
-        raise TrainingDataError(f"the data does not fit the recipe: {error}") from error
+        raise TrainingDataError(
+            f"the data does not fit the recipe: {error}; see --identities and --crops"
+        ) from error
     objective = TrainingObjective(
         crops.labels,
         _own(labelled, sampler),

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from facematch.errors import OutputError, TrainingError
 from facematch.training.averaging import WeightAverage
-from facematch.training.callbacks import Callback
+from facematch.training.callbacks import Observer
 from facematch.training.checkpoint import read_checkpoint, write_checkpoint
 from facematch.training.config import TrainingConfig
 from facematch.training.loading import Batch, BatchLoader, batch_of
 from facematch.training.log import LOG, append_line, trim_log
 from facematch.training.ranks import OneRank, Ranks
+from facematch.training.sharding import is_sharded, load_whole, replicated, whole
+from facematch.training.updates import Updates
 
 CHECKPOINT = "checkpoint.pt"
 FINISHED, LEFT_OFF = "finished", "left off"
@@ -51,8 +53,9 @@ class Trainer:
         validate: called with the averaged network at every checkpoint.
         callbacks: told of each step and report; may ask the run to stop.
         device: where the network is trained.
-        forward: what the objective calls, if not the network itself (wrapped for several
-            processes, or compiled).
+        forward: what the objective calls, if not the network itself (compiled, or prepared
+            for several processes by ``training.parallel``, which may put the network in
+            shards).
         ranks: the processes that train together.
     """
 
@@ -65,13 +68,16 @@ class Trainer:
         run_dir: Path,
         validate: Validation | None = None,
         *,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Observer] = (),
         device: torch.device | str = "cpu",
         forward: nn.Module | None = None,
         ranks: Ranks | None = None,
     ) -> None:
         self.device = torch.device(device)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
+        self.network = network
+        self._sharded = is_sharded(network)
+        if not self._sharded:  # shards are in their place, and have their own layout
+            network.to(self.device).to(memory_format=torch.channels_last)
         self.config = config
         self.step = 0
         self.run_dir = run_dir
@@ -82,10 +88,13 @@ class Trainer:
         self._validate = validate
         self._callbacks = tuple(callbacks)
         self._stop_reason: str | None = None
+        self._gathered: tuple[int, dict[str, Tensor]] | None = None
         freeze(network, config.frozen)
         if isinstance(objective, nn.Module):
-            objective.to(self.device)
-        self._optimizer = _optimizer(self._trained_modules(), config)
+            if not is_sharded(objective):
+                objective.to(self.device)
+            self.ranks.follow(replicated(objective.state_dict().values()))
+        self._updates = Updates(self._trained_modules(), config)
         self._average = WeightAverage(network, config.ema_decay)
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
@@ -112,10 +121,10 @@ class Trainer:
                 f"{path}: made under another configuration; "
                 "use that one or start in an empty folder"
             )
-        self.network.load_state_dict(state["network"])
+        load_whole(self.network, state["network"])
         if isinstance(self._objective, nn.Module):
-            self._objective.load_state_dict(state["objective"])
-        self._optimizer.load_state_dict(state["optimizer"])
+            load_whole(self._objective, state["objective"])
+        self._updates.load(state["optimizer"])
         self._average.load(state["average"])
         self.step = int(state["step"])
         if self.ranks.index == 0:
@@ -150,6 +159,7 @@ class Trainer:
         if self.step < last:
             with contextlib.closing(self._steps(last)) as steps:
                 reason = self._run(steps, last)
+        self.averaged_state()  # by all ranks; then one may ask for it
         for callback in self._callbacks:
             callback.on_end(self, reason)
         return reason
@@ -185,10 +195,8 @@ class Trainer:
                 yield self._update(batches)
 
     def _update(self, batches: Iterator[Batch]) -> dict[str, float]:
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.rate_at(self.step)
         train_mode(self.network, self.config.frozen)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._updates.clear()
         totals: dict[str, float] = {"crops": 0.0, "loss": 0.0}
         for batch in batches:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
@@ -202,22 +210,35 @@ class Trainer:
             totals["crops"] += len(batch.indices) * self.ranks.count
             for name, value in {"loss": loss.item(), **figures}.items():
                 totals[name] = totals.get(name, 0.0) + value / self.config.accumulate
-        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
-        self._optimizer.step()
+        if isinstance(self._objective, nn.Module):  # the network's are averaged by ``forward``
+            gradients = (p.grad for p in self._objective.parameters() if p.grad is not None)
+            self.ranks.average(replicated(gradients))
+        norm = self._updates.make(self.step)
         self._average.update(self.network, self.step)
         self.step += 1
-        return {**totals, "gradient_norm": float(norm)}
+        return {**totals, "gradient_norm": norm}
 
     def averaged_state(self) -> dict[str, Tensor]:
-        """The state dict with averaged weights: what is validated and exported."""
+        """The state dict with averaged weights, whole: what is validated and exported.
+
+        If the network lies in shards, all ranks must ask together, once after each update;
+        the loop does so before it reports and at its end, so that after that one may ask.
+        """
+        if not self._sharded:
+            return self._averaged_parts()
+        if self._gathered is None or self._gathered[0] != self.step:
+            self._gathered = (self.step, whole(self._averaged_parts()))
+        return self._gathered[1]
+
+    def _averaged_parts(self) -> dict[str, Tensor]:
+        """The state dict with averaged weights, as they lie on this rank."""
         return {**self.network.state_dict(), **self._average.tensors}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
         """The network with averaged weights in evaluation mode, put back afterwards."""
         trained = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.averaged_state())
+        self.network.load_state_dict(self._averaged_parts())
         self.network.eval()
         try:
             yield self.network
@@ -230,17 +251,17 @@ class Trainer:
         Raises:
             OutputError: it cannot be written; the old one is still there.
         """
-        if self.ranks.index != 0:
-            return
         objective = self._objective
         state: dict[str, Any] = {
             "config": self.config.plain(),
             "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self._average.tensors,
-            "objective": objective.state_dict() if isinstance(objective, nn.Module) else {},
-            "optimizer": self._optimizer.state_dict(),
+            "network": whole(self.network.state_dict()),
+            "average": whole(self._average.tensors),
+            "objective": whole(objective.state_dict()) if isinstance(objective, nn.Module) else {},
+            "optimizer": self._updates.state(),
         }
+        if self.ranks.index != 0:  # only now: gathering shards takes all ranks
+            return
         try:
             write_checkpoint(self.run_dir / CHECKPOINT, state)
         except OSError as error:
@@ -258,11 +279,14 @@ class Trainer:
             **{name: float(np.mean(values)) for name, values in figures.items()},
         }
         figures.clear()
-        if self.ranks.index != 0:
-            return
-        if self._validate is not None:
+        self.averaged_state()  # by all ranks; callbacks on the first one may ask for it
+        # A network in shards runs on all ranks or on none.
+        validating = self.ranks.index == 0 or self._sharded
+        if self._validate is not None and validating:
             with self.averaged() as network, torch.no_grad():
                 line.update(self._validate(network, int(line["size"])))
+        if self.ranks.index != 0:
+            return
         rounded = {name: float(f"{value:.6g}") for name, value in line.items()}
         append_line(self.run_dir / LOG, rounded)
         for callback in self._callbacks:
@@ -292,12 +316,3 @@ def train_mode(network: nn.Module, frozen: Sequence[str]) -> None:
     for name, module in network.named_modules():
         if frozen and f"{name}.".startswith(tuple(f"{p.rstrip('.')}." for p in frozen)):
             module.eval()
-
-
-def _optimizer(modules: Sequence[nn.Module], config: TrainingConfig) -> torch.optim.Optimizer:
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)

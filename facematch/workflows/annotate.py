@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.draw import Annotation, draw_faces, make_folder, write_image
+from facematch.imaging.placing import Placing
 
 
 class AnnotatedCopies:
@@ -14,26 +15,22 @@ class AnnotatedCopies:
 
     Args:
         folder: for the copies; made if missing.
+        photographs: that will be copied.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be made, or a photograph in it might be replaced.
     """
 
-    def __init__(self, folder: Path) -> None:
-        make_folder(folder)
+    def __init__(self, folder: Path, photographs: Sequence[Path]) -> None:
         self._folder = folder
-        self._taken: set[str] = set()
+        self._placing = Placing(photographs, [folder])
+        make_folder(folder)
 
     def write(self, source: Path, annotations: Sequence[Annotation]) -> Path:
         """Draws on a copy of one photograph and returns where it is.
 
         Photographs of one name from several folders get ``-2``, ``-3`` … .
         """
-        name, number = f"{source.stem}.png", 1
-        while name in self._taken:
-            number += 1
-            name = f"{source.stem}-{number}.png"
-        self._taken.add(name)
-        target = self._folder / name
+        target = self._placing.name(self._folder, source.stem)
         write_image(target, draw_faces(load_photograph(source).image_rgb, annotations))
         return target

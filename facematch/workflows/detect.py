@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from facematch.errors import InputError
 from facematch.imaging.align import align_face
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.draw import make_folder, write_image
+from facematch.imaging.placing import Placing
 from facematch.imaging.quality import measure_quality
 from facematch.imaging.selection import select_faces
 from facematch.pipeline import Detector, Failure
@@ -46,7 +47,7 @@ def detect(paths: Iterable[Path], detector: Detector) -> Iterator[DetectResult |
 
 def align(
     source: Path,
-    photographs: Iterable[Path],
+    photographs: Sequence[Path],
     destination: Path,
     detector: Detector,
     choice: FaceChoice,
@@ -55,18 +56,23 @@ def align(
 ) -> Iterator[AlignedCrop | Failure]:
     """Writes the aligned 112x112 crops of photographs as PNG, mirroring the folders.
 
+    Photographs of one name, as ``a.jpg`` and ``a.png``, get ``-2``, ``-3`` … .
+
     Args:
         source: the folder that paths are taken relative to, or the one photograph.
-        photographs: files in or equal to ``source``.
+        photographs: files below or equal to ``source``.
         destination: folder for the crops; made if missing.
         detector: finds faces.
         choice: which faces; with ``all``, ``-1``, ``-2`` … is added to the names.
         border: extra pixels on each side of the crop.
 
     Raises:
-        OutputError: a crop cannot be written.
+        OutputError: a crop cannot be written, or might replace a photograph; in that case
+            nothing is written at all.
     """
     root = source if source.is_dir() else source.parent
+    folder_of = {path: destination / path.relative_to(root).parent for path in photographs}
+    placing = Placing(photographs, folder_of.values())
     for path in photographs:
         try:
             photograph = load_photograph(path)
@@ -79,8 +85,7 @@ def align(
             continue
         for position, index in enumerate(selection.faces, start=1):
             suffix = f"-{position}" if choice is FaceChoice.ALL else ""
-            relative = path.relative_to(root)
-            target = destination / relative.with_name(f"{relative.stem}{suffix}.png")
-            make_folder(target.parent)
+            make_folder(folder_of[path])
+            target = placing.name(folder_of[path], f"{path.stem}{suffix}")
             write_image(target, align_face(photograph.image_rgb, found[index], border=border))
             yield AlignedCrop(str(path), str(target), index)

@@ -143,6 +143,7 @@ def enroll(
     *,
     keep_crops: bool = False,
     commit_every_s: float = 30.0,
+    wait_s: float = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> EnrolResult:
     """Enrols photographs, going on past those that cannot be used.
@@ -157,6 +158,7 @@ def enroll(
         gallery: the file; made if it does not exist.
         keep_crops: store the aligned 112x112 crops, from which another model can re-embed.
         commit_every_s: least seconds between commits.
+        wait_s: how long to wait for another writer.
         progress: called with photographs done and in all.
 
     Raises:
@@ -166,7 +168,7 @@ def enroll(
     enrolled: list[EnrolledFace] = []
     skipped: list[SkippedPhotograph] = []
     failed: list[Failure] = []
-    with GalleryWriter.open(gallery, analyzer.identity) as writer:
+    with GalleryWriter.open(gallery, analyzer.identity, lock_timeout_s=wait_s) as writer:
         pending = list(_pending(items, writer.subject_by_source(), skipped, failed))
         outcomes = analyzer.stream(item.path for item in pending)
         committed_at, interval_s = time.monotonic(), commit_every_s

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facematch.choices import NetworkForm
-from facematch.embedding import Embedder, ModelBundle
+from facematch.calibration import load_calibration
+from facematch.choices import Metric, NetworkForm
+from facematch.embedding import Embedder, ModelBundle, find_model
 from facematch.errors import (
     MissingExtraError,
     ModelFormatError,
     OutputError,
     TrainingDataError,
+    UsageError,
 )
+from facematch.imaging.decode import load_photograph
+from facematch.imaging.paths import find_photographs
 from facematch.metrics.decision import accepts
 from facematch.runtime import Device, open_engine
 from facematch.types import Float32Array, UInt8Array
@@ -28,6 +34,7 @@ from facematch.types import Float32Array, UInt8Array
 # Cosine between the bundle's and the exported form's template below which an export is refused.
 LEAST_PARITY = 0.9999
 NOISE_FACES = 64
+MOST_CROPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class ExportResult:
         threshold: at which decisions were compared; None without a calibration.
         pairs: comparisons among those crops.
         changed_decisions: how many of them the exported form decides otherwise.
+        accuracy: share of the comparisons that bundle and exported form decide rightly; None
+            unless the crops lie in a folder per person and there is a threshold.
     """
 
     path: Path
@@ -51,6 +60,59 @@ class ExportResult:
     threshold: float | None
     pairs: int
     changed_decisions: int
+    accuracy: tuple[float, float] | None = None
+
+
+def export_model(
+    model: str, output: Path | None, form: NetworkForm, crops: Path | None
+) -> ExportResult:
+    """Exports a model by name, comparing decisions at its own threshold.
+
+    Args:
+        model: name, or folder of a bundle.
+        output: file to write; None for the model's name in the working folder.
+        form: of the network.
+        crops: folder of aligned faces.
+
+    Raises:
+        FacematchError: as :func:`export_network`, and if the model or the crops cannot be used.
+    """
+    bundle = find_model(model)
+    suffix = ".onnx" if form is NetworkForm.ONNX else ".xml"
+    if output is None:
+        output = Path(f"{bundle.identity.name}{suffix}")
+    if output.suffix.lower() != suffix:
+        raise UsageError(f"{output}: {form} is written to a file that ends in {suffix}")
+    images, people = (None, None)
+    if crops is not None:
+        images, people = _read_crops(crops, bundle.alignment.size)
+    threshold = None
+    if bundle.calibration_path.exists():
+        calibration = load_calibration(bundle.calibration_path)
+        threshold = calibration.threshold if calibration.metric is Metric.COSINE else None
+    return export_network(
+        bundle, output, form, crops_rgb=images, people=people, threshold=threshold
+    )
+
+
+def _read_crops(folder: Path, size: int) -> tuple[UInt8Array, tuple[str, ...] | None]:
+    """Aligned faces of a folder, uint8 (n, size, size, 3), and whose they are.
+
+    Whose is None unless they lie in folders of their own, one for each person.
+    """
+    crops, people = [], []
+    for path in find_photographs([folder])[:MOST_CROPS]:
+        image = load_photograph(path).image_rgb
+        if image.shape != (size, size, 3):
+            raise TrainingDataError(
+                f"{path}: is {image.shape[1]}x{image.shape[0]} pixels, not {size}x{size}; cut "
+                "faces with facematch align"
+            )
+        crops.append(image)
+        people.append(path.relative_to(folder).parent.as_posix())
+    if not crops:
+        raise TrainingDataError(f"{folder}: holds no pictures; cut faces with facematch align")
+    return np.stack(crops), None if "." in people else tuple(people)
 
 
 def export_network(
@@ -59,6 +121,7 @@ def export_network(
     form: NetworkForm,
     *,
     crops_rgb: UInt8Array | None = None,
+    people: Sequence[str] | None = None,
     threshold: float | None = None,
 ) -> ExportResult:
     """Writes the network of a bundle and compares both forms.
@@ -72,6 +135,7 @@ def export_network(
         form: of the network; int8 is quantised after training on ``crops_rgb``.
         crops_rgb: uint8 (n, size, size, 3) aligned faces to compare on, and to calibrate int8
             with; noise with the statistics of pictures if None.
+        people: whose face each crop is, if that is known.
         threshold: cosine distance at which decisions are compared.
 
     Raises:
@@ -100,20 +164,27 @@ def export_network(
                 f"(cosine {cosines.min():.5f}); nothing was written"
             )
         _move(Path(folder), output)
-    pairs, changed = _changed_decisions(wanted, found, threshold)
-    return ExportResult(
-        output, form, len(crops_rgb), float(cosines.min()), threshold, pairs, changed
-    )
-
-
-def _changed_decisions(
-    wanted: Float32Array, found: Float32Array, threshold: float | None
-) -> tuple[int, int]:
     first, second = np.triu_indices(len(wanted), 1)
-    if threshold is None:
-        return len(first), 0
-    decisions = [accepts((1 - t @ t.T)[first, second], threshold) for t in (wanted, found)]
-    return len(first), int((decisions[0] != decisions[1]).sum())
+    changed, accuracy = 0, None
+    if threshold is not None:
+        as_bundle, as_exported = (
+            accepts((1 - t @ t.T)[first, second], threshold) for t in (wanted, found)
+        )
+        changed = int((as_bundle != as_exported).sum())
+        if people is not None:
+            names = np.array(people)
+            same = names[first] == names[second]
+            accuracy = (float((as_bundle == same).mean()), float((as_exported == same).mean()))
+    return ExportResult(
+        output,
+        form,
+        len(crops_rgb),
+        float(cosines.min()),
+        threshold,
+        len(first),
+        changed,
+        accuracy,
+    )
 
 
 def _move(folder: Path, output: Path) -> None:
@@ -181,9 +252,10 @@ def _write_int8(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> None:
     import openvino as ov
 
     crops = [crops_rgb[row : row + 1] for row in range(len(crops_rgb))]
-    quantised = nncf.quantize(
-        bundle.source().openvino_model(), nncf.Dataset(crops), subset_size=len(crops)
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # where it draws its progress bars
+        quantised = nncf.quantize(
+            bundle.source().openvino_model(), nncf.Dataset(crops), subset_size=len(crops)
+        )
     ov.save_model(quantised, path)
 
 

@@ -48,6 +48,9 @@ def main() -> None:
     parser.add_argument(
         "--forced", type=int, default=25_600, help="of these, crops with the teacher's maps forced"
     )
+    parser.add_argument(
+        "--until", type=int, default=2846, help="step to leave off at, for phase 2 to go on"
+    )
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

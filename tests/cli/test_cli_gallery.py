@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import facematch.workflows.gallery as workflow
+import facematch.workflows.gallery_exchange as workflow
 from facematch.cli import app, asking
 from facematch.gallery import Gallery, GalleryWriter, write_templates
 from facematch.types import ModelIdentity, Quality, Reference
@@ -220,7 +220,7 @@ def test_merge_as_text(faces: Path) -> None:
     assert run("merge", "Bob", "--into", "Ada").stdout == "Bob: now Ada, with 3 references\n"
 
 
-REMOVE_KEYS = ("subject", "subject_removed", "removed", "before", "after")
+REMOVE_KEYS = ("subject", "subject_removed", "removed", "snapshots", "before", "after")
 
 
 def test_remove_gives_a_receipt(faces: Path) -> None:
@@ -447,6 +447,7 @@ WITH_A_GALLERY = [
     ("remove", "Ada", "--yes"),
     ("verify",),
     ("export", "-o", "out.h5"),
+    ("snapshots", "--keep", "1"),
 ]
 
 
@@ -478,7 +479,7 @@ def test_a_file_that_is_no_gallery(
 
 @pytest.mark.parametrize(
     "command",
-    [c for c in WITH_A_GALLERY if c[0] in ("rename", "merge", "remove")],
+    [c for c in WITH_A_GALLERY if c[0] in ("rename", "merge", "remove", "snapshots")],
     ids=lambda c: c[0],
 )
 def test_a_gallery_that_another_writer_holds(faces: Path, command: tuple[str, ...]) -> None:

@@ -49,10 +49,11 @@ PARAMETERS = [
 
 def test_the_commands_are_those_that_are_documented() -> None:
     groups = {
-        "gallery": "list show rename merge remove verify export import",
+        "gallery": "list show rename merge remove verify export import snapshots rollback repair "
+        "move split distinct audit reembed",
         "models": "list show verify pull",
     }
-    single = "enroll verify identify calibrate evaluate detect align embed"
+    single = "enroll verify identify calibrate evaluate train export detect align embed cluster"
     expected = {"facematch", *(f"facematch {name}" for name in (*single.split(), *groups))}
     for group, commands in groups.items():
         expected |= {f"facematch {group} {name}" for name in commands.split()}

@@ -161,7 +161,7 @@ def test_verify_refuses_a_changed_file(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("show", "compact-9"), 5, ("no model named 'compact-9'", "did you mean compact-1?")),
+        (("show", "compact-9"), 5, ("no model named 'compact-9'", "did you mean compact-2?")),
         (("show", "facenet-casia"), 5, ("not installed", "facematch models pull facenet-casia")),
         (("verify", "nothing"), 5, ("no model named 'nothing'",)),
         (("show", "./nowhere"), 5, ("card.json", "cannot be read")),
@@ -241,7 +241,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
 
 @pytest.mark.parametrize(
     ("already", "text"),
-    [(False, "compact-1 installed: "), (True, "compact-1 is installed already: ")],
+    [(False, "compact-2 installed: "), (True, "compact-2 is installed already: ")],
 )
 def test_pull_shows_progress_then_asks_then_tells(
     bars: list[Bar], monkeypatch: pytest.MonkeyPatch, already: bool, text: str

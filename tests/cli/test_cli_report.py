@@ -182,3 +182,21 @@ def test_places_are_looked_for_before_the_work(tmp_path: Path) -> None:
             result = CliRunner().invoke(app, [command, "s.csv", option, value])
             assert result.exit_code == 8
             assert not (tmp_path / "calibration.json").exists()
+
+
+def test_only_its_own_files_are_replaced(tmp_path: Path) -> None:
+    made = scores(tmp_path / "s.csv").read_bytes()
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "roc.png").write_bytes(b"a photograph")
+    for options in (
+        ["-o", "s.csv"],
+        ["--report", "s.csv"],
+        ["--plots", "p"],
+        ["-o", "x", "--report", "x"],
+    ):
+        assert CliRunner().invoke(app, ["evaluate", "s.csv", *options]).exit_code == 8
+    assert (tmp_path / "s.csv").read_bytes() == made
+    assert (tmp_path / "p" / "roc.png").read_bytes() == b"a photograph"
+    (tmp_path / "p" / "roc.png").unlink()
+    for _ in range(2):
+        run("evaluate", "s.csv", "-o", "r.json", "--report", "r.html", "--plots", "p")

@@ -11,7 +11,7 @@ from torch import nn
 from facematch.choices import Architecture
 from facematch.embedding.cost import cost_of_architecture
 from facematch.embedding.networks import NETWORKS
-from facematch.embedding.networks.compact2 import CompactNet
+from facematch.embedding.networks.compact import CompactNet
 from facematch.errors import UnknownModelError
 
 QUICK = ("compact-2", "mobilefacenet")

@@ -187,3 +187,19 @@ def test_csv_has_a_row_per_template_and_no_formula(tmp_path: Path) -> None:
     assert rows[1]["warnings"] == "blurred"
     assert float(rows[1]["left"]) == float(reference_of("x", 1).box_xyxy[0])
     assert np.array_equal(np.load(tmp_path / "out.npy"), templates)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_cell_of_a_csv_begins_as_a_formula_does(tmp_path: Path, start: str) -> None:
+    hostile = f"{start}cmd|' /C calc'!A0"
+    quality = replace(reference_of("x").quality, warnings=(f"＝{hostile.strip()}",))
+    reference = replace(reference_of("Ann"), source_path=hostile, quality=quality)
+    with GalleryWriter.open(tmp_path / "g.h5", IDENTITY) as writer:
+        writer.add([reference], templates_of(1))
+        writer.commit()
+    with Gallery.open(tmp_path / "g.h5") as gallery:
+        export_csv(gallery, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["source_path"] == f"'{hostile}"
+    assert row["warnings"].startswith("'＝")

@@ -99,7 +99,7 @@ def test_newer_version_is_named(path: Path) -> None:
     seal = Seal.unpack(data)
     assert seal is not None
     path.write_bytes(replace(seal, version=FORMAT_VERSION + 1).pack() + data[SEAL_BYTES:])
-    assert "layout version 2" in refused(path, GalleryFormatError)
+    assert f"layout version {FORMAT_VERSION + 1}" in refused(path, GalleryFormatError)
 
 
 def test_gallery_of_another_model(path: Path) -> None:
@@ -323,6 +323,22 @@ def make_group(file: h5py.File, folder: Path) -> None:
     file.create_group("templates")
 
 
+def make_object_reference(file: h5py.File, folder: Path) -> None:
+    target = file["crops/rgb"].ref
+    del file["references/enrolled_at"]
+    file.create_dataset("references/enrolled_at", data=[target] * 4, dtype=h5py.ref_dtype)
+
+
+def make_checked_by_hdf5(file: h5py.File, folder: Path) -> None:
+    data = file["templates"][...]
+    del file["templates"]
+    file.create_dataset("templates", data=data, fletcher32=True)
+
+
+def make_one_more(file: h5py.File, folder: Path) -> None:
+    file["payload"] = np.zeros(3)
+
+
 def make_recursive(file: h5py.File, folder: Path) -> None:
     file["references/again"] = file["references"]
 
@@ -380,6 +396,9 @@ def change_encoding(file: h5py.File, folder: Path) -> None:
         make_short,
         make_scalar,
         make_group,
+        make_object_reference,
+        make_checked_by_hdf5,
+        make_one_more,
         make_recursive,
         make_aliased,
         drop_dataset,

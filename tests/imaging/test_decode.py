@@ -491,7 +491,7 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def deny(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", deny)
+    monkeypatch.setattr(os, "open", deny)
     with pytest.raises(InputError, match=r"photo\.jpg: cannot be read \(Permission denied\)"):
         load_photograph(tmp_path / "photo.jpg")
 

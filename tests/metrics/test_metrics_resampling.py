@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from facematch.errors import OneClassError
 from facematch.metrics import (
+    Criterion,
     Sweep,
+    ThresholdRule,
     Units,
     WeightedCurve,
     auc,
@@ -19,6 +21,7 @@ from facematch.metrics import (
     percentile_limits,
     resampling,
     tar_at_fmr,
+    threshold_for,
     verification_curve,
 )
 from facematch.types import BoolArray, Float64Array
@@ -120,3 +123,35 @@ def test_appearances() -> None:
     units = Units(4, np.array([0, 0, 1]), np.array([0, 1, 2]))
     assert units.appearances().tolist() == [2, 2, 1, 0]
     assert units.subset(np.array([True, False, True])).appearances().tolist() == [1, 1, 1, 0]
+
+
+def threshold_coverage(habit: float, seed: int) -> float:
+    """Share of simulations whose percentile interval holds the threshold of FMR 10 %.
+
+    Thirty people, all pairs; the impostor distance is the habits of both plus what is
+    peculiar to the pair, of variance 1 in all.
+    """
+    generator = np.random.default_rng(seed)
+    a, b = np.triu_indices(30, 1)
+    everyone = np.arange(30)
+    units = Units(30, np.concatenate((everyone, a)), np.concatenate((everyone, b)))
+    same = units.a == units.b
+    rule = ThresholdRule(Criterion.FMR, 0.1)
+    covered, runs = 0, 100
+    for _ in range(runs):
+        habits = generator.normal(0, np.sqrt(habit / 2), 30)
+        distances = generator.normal(0, np.sqrt(1 - habit), len(same))
+        distances += habits[units.a] + habits[units.b]
+        values = bootstrap(
+            Sweep(distances, same), units, lambda c: threshold_for(c, rule), 100, generator
+        )
+        limits = percentile_limits(values)
+        covered += limits.low <= -1.2815515655446004 <= limits.high
+    return covered / runs
+
+
+@pytest.mark.parametrize("habit", [0.0, 0.4])
+def test_coverage_of_the_threshold_interval(habit: float) -> None:
+    covered = threshold_coverage(habit, seed=4)
+    print(f"habit {habit}: covered {covered:.2f}")
+    assert covered >= 0.9

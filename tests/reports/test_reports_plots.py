@@ -12,6 +12,7 @@ from self_contained import requests_of
 
 from facematch.metrics import OpenSetCurve, measure_reliability, verification_curve
 from facematch.reports import (
+    PLOT_NAMES,
     MarkedRate,
     Plot,
     Trace,
@@ -65,6 +66,10 @@ def test_a_plot_in_a_page_needs_nothing_and_takes_the_pages_colours(plot: Plot) 
     assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) == set()
     assert "DejaVu" not in svg
     assert f'aria-label="{plot.title}"' in svg
+
+
+def test_the_names_of_plots_are_known() -> None:
+    assert {plot.name for plot in PLOTS} == set(PLOT_NAMES)
 
 
 def test_equal_measurements_make_equal_files() -> None:

@@ -16,7 +16,6 @@ from facematch.training.augmentation import PRESETS, Augmentation
 from facematch.training.augmentation.draws import draw
 from facematch.training.augmentation.geometry import affine_maps
 from facematch.training.data import CROP_SIZE
-from facematch.training.validation import PLAIN
 from facematch.types import ARCFACE_112, Float64Array, Int64Array
 
 EVERYTHING = replace(PRESETS["strong"], mix=0.5, grey=0.5, occlusion=0.5, mask=0.5, glasses=0.5)
@@ -28,14 +27,14 @@ def only(**settings: float) -> Augmentation:
 
 def test_without_variation_the_crop_is_the_centre() -> None:
     images = np.stack([crop(seed) for seed in range(3)])
-    found = PLAIN.batch(images, 112, np.random.default_rng(0))
+    found = PRESETS["none"].batch(images, 112, np.random.default_rng(0))
     np.testing.assert_array_equal(found, images[:, 8:120, 8:120])
 
 
 @pytest.mark.parametrize("size", [56, 84, 100])
 def test_without_variation_smaller_crops_are_the_centre_resized(size: int) -> None:
     images = smooth_crops(3)
-    found = PLAIN.batch(images, size, np.random.default_rng(0))
+    found = PRESETS["none"].batch(images, size, np.random.default_rng(0))
     assert found.shape == (3, size, size, 3)
     for image, small in zip(images, found, strict=True):
         wanted = cv2.resize(image[8:120, 8:120], (size, size), interpolation=cv2.INTER_AREA)

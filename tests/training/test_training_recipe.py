@@ -17,7 +17,7 @@ def test_options_come_on_top_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "train.toml"
     file.write_text(
         'data = ["a", "b"]\nloss = "triplet"\nmargin1 = 1\nidentities = 8\n'
-        'network = "mobilefacenet"\nfreeze = ["stages."]\naugmentation = "strong"\n'
+        'network = "mobilefacenet"\nfreeze = ["stages."]\nsteps = 5\naugmentation = "strong"\n'
     )
     recipe = recipe_from({"identities": 5, "crops": None, "freeze": []}, file)
     assert recipe.data == ("a", "b")
@@ -60,6 +60,7 @@ def test_a_recipe_survives_its_own_file(tmp_path: Path) -> None:
         ({"data": ["a"], "loss": "quadruplet-distillation"}, "needs a teacher"),
         ({"data": ["a"], "loss": "softmax", "mining": "batch-hard"}, "choose from none"),
         ({"data": ["a"], "loss": "contrastive", "margin2": 0.1}, "takes no margin2"),
+        ({"data": ["a"]}, "how long to train"),
         ({"data": ["a"], "hold_out": 1.0}, "hold_out: expected in"),
         ({"data": ["a"], "minutes": 0.0}, "minutes: expected above 0"),
     ],
@@ -101,4 +102,4 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     [(LossName.QUADRUPLET, Mining.BATCH_HARD), (LossName.ARCFACE, Mining.NONE)],
 )
 def test_mining_follows_the_loss(loss: LossName, mining: Mining) -> None:
-    assert Recipe(data=("a",), loss=loss).metric_options.mining is mining
+    assert Recipe(data=("a",), loss=loss, steps=1).metric_options.mining is mining

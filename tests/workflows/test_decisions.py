@@ -23,7 +23,7 @@ from facematch.pipeline import Analyzer, Failure, TemplateSource
 from facematch.types import Metric, ModelIdentity
 from facematch.workflows.calibrate import calibrate
 from facematch.workflows.enroll import EnrolmentItem, enroll
-from facematch.workflows.identify import expected_fpir, identify
+from facematch.workflows.identify import identify, promised
 from facematch.workflows.verify import verify
 
 HALF = DecisionThreshold(0.5, Metric.COSINE, "--threshold", None)
@@ -177,13 +177,17 @@ def test_the_calibration_is_found_in_the_stated_order(tmp_path: Path, analyzer: 
         )
 
 
-def test_the_expected_fpir_grows_with_the_gallery(
+def test_what_is_promised_grows_with_the_gallery(
     tmp_path: Path, gallery: Path, analyzer: Analyzer
 ) -> None:
     made = calibrate(
         load_pairs(write_pairs(tmp_path)), embedded(analyzer), ZERO_FALSE_MATCHES
     ).calibration
     with Gallery.open(gallery) as opened:
-        assert expected_fpir(opened, HALF) is None
+        assert promised(opened, HALF) is None
         decision = DecisionThreshold(0.5, Metric.COSINE, "file", made)
-        assert expected_fpir(opened, decision) == pytest.approx(1 - (1 - made.fmr) ** 2)
+        promise = promised(opened, decision)
+        assert promise is not None
+        assert promise.fpir == pytest.approx(1 - (1 - made.fmr) ** 2)
+        assert promise.upper == pytest.approx(1 - (1 - made.fmr_interval.high) ** 2)
+        assert not promise.resolved  # no false match in one or two pairs promises nothing

@@ -9,7 +9,6 @@ from functools import partial
 from torch import nn
 
 from facematch.embedding.networks.compact import CompactNet
-from facematch.embedding.networks.compact2 import CompactNet as CompactNet2
 from facematch.embedding.networks.inception import inception_resnet_v1
 from facematch.embedding.networks.iresnet import IResNet
 from facematch.embedding.networks.mobilefacenet import MobileFaceNet
@@ -33,9 +32,8 @@ class NetworkSpec:
 
 
 NETWORKS: dict[str, NetworkSpec] = {
-    "compact": NetworkSpec(CompactNet, 112, 256, "the first default, a narrow residual network"),
     "compact-2": NetworkSpec(
-        CompactNet2, 112, 256, "the default: fused bottlenecks at low resolution, gated"
+        CompactNet, 112, 256, "the default: fused bottlenecks at low resolution, gated"
     ),
     "mobilefacenet": NetworkSpec(MobileFaceNet, 112, 128, "MobileFaceNet, arXiv 1804.07573"),
     "iresnet-18": NetworkSpec(partial(IResNet, (2, 2, 2, 2)), 112, 512, "ArcFace's IResNet-18"),

@@ -23,6 +23,7 @@ from facematch.workflows.evaluate.records import (
 from facematch.workflows.evaluate.store import (
     StoredSystem,
     comparisons_document,
+    is_result,
     load_system,
     system_of,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "compare_systems",
     "evaluate_gallery",
     "evaluate_pairs",
+    "is_result",
     "load_system",
     "system_of",
 ]

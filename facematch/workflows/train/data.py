@@ -255,9 +255,7 @@ def _photograph_pairs(path: str, images_dir: str | None, cut: TrainingCropCutter
     first, second = row_of[listed.a], row_of[listed.b]
     kept = (first >= 0) & (second >= 0)
     same = listed.labels.same[kept]
-    return _CutPairs(
-        np.stack(crops), tuple(names), first[kept], second[kept], same, tuple(lost)
-    )
+    return _CutPairs(np.stack(crops), tuple(names), first[kept], second[kept], same, tuple(lost))
 
 
 def _centres(crops: CropSet, embed: Embed) -> Float32Array:

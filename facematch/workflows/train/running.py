@@ -13,10 +13,10 @@ from facematch.types import ARCFACE_112, Alignment
 from facematch.workflows.train.planning import TrainPlan, remember_plan
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from facematch.embedding import ModelBundle
-    from facematch.training.callbacks import Callback
+    from facematch.training.callbacks import Observer
     from facematch.training.trainer import Trainer
 
 
@@ -52,7 +52,7 @@ class TrainResult:
         return self.after[SCORE] > self.before[SCORE]
 
 
-def run_training(plan: TrainPlan, callbacks: Sequence[Callback] = ()) -> TrainResult:
+def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainResult:
     """Trains, from the last checkpoint if there is one, and writes the bundle.
 
     The bundle holds the averaged weights that validated best, or the last ones where there is
@@ -74,11 +74,13 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Callback] = ()) -> TrainRe
         TimeBudget,
         interruptible,
     )
+    from facematch.training.parallel import prepare
+    from facematch.training.trainer import freeze
     from facematch.training.validation import SCORE
 
     remember_plan(plan)
     setting = plan.setting
-    watching: list[Callback] = [LearningCurve(), *callbacks]
+    watching: list[Observer] = [LearningCurve(), *callbacks]
     if setting.objective.metric is not None:
         watching.append(CollapseAlarm(setting.objective.metric.collapsed_loss))
     if plan.recipe.minutes is not None:
@@ -87,8 +89,10 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Callback] = ()) -> TrainRe
         watching.append(KeepBest(SCORE))
     if plan.recipe.tensorboard:
         watching.append(TensorBoardLog())
-    trainer = setting.trainer(plan.steps, plan.run_dir, watching)
-    before = _before(plan, trainer)
+    freeze(setting.network, plan.recipe.freeze)  # before the ranks agree on what is trained
+    forward = prepare(setting.network, plan.recipe.parallel, setting.ranks, setting.device)
+    trainer = setting.trainer(plan.steps, plan.run_dir, watching, forward)
+    before = _before(plan)
     with interruptible(trainer):
         reason = trainer.run()
     if setting.ranks.index != 0:
@@ -98,7 +102,7 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Callback] = ()) -> TrainRe
     return TrainResult(reason, trainer.step, plan.steps, bundle, before, after, best_step)
 
 
-def _before(plan: TrainPlan, trainer: Trainer) -> dict[str, float]:
+def _before(plan: TrainPlan) -> dict[str, float]:
     """Validation figures of the start, kept in the run's folder for a resumed run."""
     setting = plan.setting
     if plan.start is None or setting.validate is None or setting.ranks.index != 0:
@@ -107,8 +111,7 @@ def _before(plan: TrainPlan, trainer: Trainer) -> dict[str, float]:
     if path.exists():
         figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
         return figures
-    with trainer.averaged() as network:
-        figures = dict(setting.validate(network, setting.input_size))
+    figures = _validated(plan, plan.start.trainable_network())
     try:
         path.write_text(json.dumps(figures), encoding="utf-8")
     except OSError as error:
@@ -123,16 +126,28 @@ def _chosen(
     from facematch.training.callbacks import BEST
     from facematch.training.checkpoint import read_checkpoint
 
-    validate = plan.setting.validate
-    if validate is None:
+    if plan.setting.validate is None:
         return trainer.averaged_state(), {}, None
     state, step = trainer.averaged_state(), None
     if (plan.run_dir / BEST).exists():
         best = read_checkpoint(plan.run_dir / BEST)
         state, step = dict(best["average"]), int(best["step"])
-    trainer.network.load_state_dict(state)
-    trainer.network.eval()
-    return state, dict(validate(trainer.network, plan.setting.input_size)), step
+    return state, _validated(plan, _network_of(plan, state)), step
+
+
+def _network_of(plan: TrainPlan, state: dict[str, Tensor]) -> nn.Module:
+    """A whole network with these weights: the trained one may lie in shards."""
+    from facematch.embedding.networks import NETWORKS
+
+    network = NETWORKS[plan.recipe.network].build()
+    network.load_state_dict({name: value.cpu() for name, value in state.items()})
+    return network
+
+
+def _validated(plan: TrainPlan, network: nn.Module) -> dict[str, float]:
+    validate = plan.setting.validate
+    assert validate is not None
+    return dict(validate(network.eval().to(plan.setting.device), plan.setting.input_size))
 
 
 def _write_bundle(
@@ -147,10 +162,8 @@ def _write_bundle(
     from facematch.embedding.networks import NETWORKS
 
     spec = NETWORKS[plan.recipe.network]
-    network = spec.build()
-    network.load_state_dict({name: value.cpu() for name, value in state.items()})
     return export_bundle(
-        network,
+        _network_of(plan, state),
         plan.output,
         name=plan.output.name.removesuffix(".fm"),
         architecture=plan.recipe.network.value,

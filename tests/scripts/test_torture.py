@@ -1,0 +1,86 @@
+"""The quick torture passes, and a gallery that breaks its promises does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TORTURE = ROOT / "scripts" / "torture"
+
+
+def run(*arguments: str, program: str | None = None) -> subprocess.CompletedProcess[str]:
+    start = [str(TORTURE)] if program is None else ["-c", program, str(TORTURE)]
+    return subprocess.run(
+        [sys.executable, *start, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+def test_quick_torture(tmp_path: Path) -> None:
+    done = run("--quick", "--out", str(tmp_path / "torture.md"))
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (tmp_path / "torture.md").read_text("utf-8")
+    for words in (
+        "50 kills of a writer",
+        "25 found (100.0 %)",
+        "during 12 commits",
+        "None was served",
+    ):
+        assert words in text
+
+
+# Each takes one precaution away and lets the script run in the same process.
+HARNESS = """
+import os, runpy, sys
+sys.argv = sys.argv[1:]
+import facematch.gallery.atomic as atomic
+{sabotage}
+sys.exit(runpy.run_path(sys.argv[0], run_name="__main__"))
+"""
+NO_SYNC = "atomic._sync = lambda path: None"
+NO_CHECKSUMS = """
+import numpy as np
+import facematch.gallery.stored as stored
+stored.damaged_blocks = lambda data, digests, blocks: np.empty(0, np.int64)
+"""
+IN_PLACE = """
+import time
+from contextlib import contextmanager
+import facematch.gallery.writer as writer
+@contextmanager
+def in_place(path):
+    beside = path.with_name(f".{path.name}.1.tmp")
+    beside.touch()
+    yield beside
+    content = beside.read_bytes()
+    beside.unlink()
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(content), 4096):
+            file.write(content[start : start + 4096])
+            time.sleep(0.0005)
+writer.replacing = in_place
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "sabotage", "words"),
+    [
+        pytest.param("faults", NO_SYNC, "power cut", id="no fsync"),
+        pytest.param("flips", NO_CHECKSUMS, "not found", id="no checksums"),
+        pytest.param("kills", IN_PLACE, "not the old gallery", id="written in place"),
+    ],
+)
+def test_torture_finds_a_missing_precaution(part: str, sabotage: str, words: str) -> None:
+    done = run("--quick", "--only", part, program=HARNESS.format(sabotage=sabotage))
+    assert done.returncode == 1
+    assert "torture: BROKEN: " in done.stderr
+    assert words in done.stderr

@@ -34,6 +34,8 @@ CONTRACT: dict[str, set[str]] = {
     "embedding": {"errors", "types", "choices", "runtime"},
     # A folder of subjects is a list of pairs; which files are photographs, imaging says.
     "calibration": {"errors", "types", "choices", "metrics", "imaging.paths", "overwriting"},
+    # Plots and pages know figures, not where they come from.
+    "reports": {"types", "metrics"},
     "gallery": {
         *("errors", "types", "choices", "metrics.distances", "metrics.decision", "overwriting"),
     },
@@ -48,7 +50,8 @@ CONTRACT: dict[str, set[str]] = {
     # only where they are.
     "cli": {
         *("errors", "types", "choices", "metrics", "imaging", "embedding.registry"),
-        *("calibration", "gallery", "pipeline", "workflows", "training.choices"),
+        *("calibration", "gallery", "pipeline", "reports", "workflows", "training.choices"),
+        "overwriting",
     },
     "__main__": {"cli"},
 }
@@ -228,6 +231,7 @@ PICTURES = ("numpy", "cv2", "PIL", "h5py", "openvino", "safetensors")
         pytest.param("import facematch.metrics", (*LATE, "cv2", "h5py"), id="metrics"),
         pytest.param("import facematch.gallery", (*LATE, "cv2", "openvino"), id="gallery"),
         pytest.param("import facematch.calibration", (*LATE, "cv2", "h5py"), id="calibration"),
+        pytest.param("import facematch.reports", (*LATE, "cv2", "h5py", "PIL"), id="reports"),
         pytest.param("import facematch.pipeline", (*LATE, "h5py", "openvino"), id="pipeline"),
     ],
 )

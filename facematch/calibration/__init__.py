@@ -8,7 +8,9 @@ from facematch.calibration.fit import (
     fit_calibration,
 )
 from facematch.calibration.folders import DEFAULT_IMPOSTORS
+from facematch.calibration.grouping import GroupTable, group_columns, group_table
 from facematch.calibration.labels import Column, PairLabels, SubjectPairs
+from facematch.calibration.mistakes import WrongPair, wrong_pairs
 from facematch.calibration.outputs import require_places
 from facematch.calibration.pairs import load_pairs
 from facematch.calibration.plot import plot_roc
@@ -31,6 +33,7 @@ __all__ = [
     "DEFAULT_RESAMPLES",
     "FitSettings",
     "FittedCalibration",
+    "GroupTable",
     "IntervalMethod",
     "LabelledComparisons",
     "PairLabels",
@@ -39,8 +42,11 @@ __all__ = [
     "SCHEMA_VERSION",
     "ScoreKind",
     "SubjectPairs",
+    "WrongPair",
     "compare_photographs",
     "fit_calibration",
+    "group_columns",
+    "group_table",
     "load_calibration",
     "load_pairs",
     "plot_roc",
@@ -48,4 +54,5 @@ __all__ = [
     "require_photographs",
     "require_places",
     "save_calibration",
+    "wrong_pairs",
 ]

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
-from facematch.cli import calibrate_json, calibrate_text, options, output
+from facematch.cli import (
+    calibrate_json,
+    calibrate_page,
+    calibrate_text,
+    options,
+    output,
+    report_files,
+    reproduce,
+)
 from facematch.cli.progress import Progress
 from facematch.errors import InputError, UsageError
 
@@ -20,6 +28,7 @@ DEFAULT_TARGET_FMR = 0.001
 
 
 def calibrate(
+    context: typer.Context,
     pairs: Annotated[
         Path,
         typer.Argument(
@@ -78,15 +87,7 @@ def calibrate(
             "--prior", help="P(same person) before comparing, which probabilities start from."
         ),
     ] = 0.5,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group",
-            help="Column to compare error rates by; may be repeated "
-            "[default: the column group, if there is one].",
-            metavar="COLUMN",
-        ),
-    ] = None,
+    group: options.Groups = None,
     folds: Annotated[
         int, typer.Option("--folds", help="Parts that people are dealt into, to hold one back.")
     ] = 5,
@@ -108,6 +109,9 @@ def calibrate(
             readable=False,
         ),
     ] = None,
+    report: options.Report = None,
+    plots: options.Plots = None,
+    no_photos: options.NoPhotos = False,
     face: options.Face = FaceChoice.CENTER,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
@@ -133,6 +137,7 @@ def calibrate(
     for path in (out, plot):
         options.require_folder_of(path)
     require_places(out, plot)
+    report_files.require_report_places(report, plots, out, plot)
     choice = options.one_face(face, "calibrate")
     listed = load_pairs(
         pairs,
@@ -160,10 +165,22 @@ def calibrate(
         )
     save_calibration(result.calibration, out)
     plot_roc(result.curve, result.calibration, plot)
+    written = report_files.write(
+        lambda: calibrate_page.page(
+            result,
+            out,
+            reproduce.command_line(context),
+            report_files.faces(
+                templates, result.worst, wanted=report is not None and not no_photos
+            ),
+        ),
+        *(report, plots),
+    )
     if json:
         output.print_json(calibrate_json.document(result, out, plot))
     else:
         print(calibrate_text.report(result, out, plot))
+        report_files.say_written(written)
         output.print_failures(result.failures, "photographs gave no template")
     if result.failures and strict:
         raise typer.Exit(InputError.exit_code)

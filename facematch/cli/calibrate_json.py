@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from facematch.cli import output
 
 if TYPE_CHECKING:
+    from facematch.calibration import GroupTable
     from facematch.metrics import HeldOut, Interval, Limits, ProbabilityFit, RateEstimate
-    from facematch.workflows.calibrate import CalibrateResult, GroupTable
+    from facematch.workflows.calibrate import CalibrateResult
 
 
 def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
@@ -57,7 +58,8 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
             "held_out": _held_out(result.fitted.held_out),
             "probability": _probability(result.fitted.probability),
             "measures": [asdict(row) for row in result.measures],
-            "groups": [_table(table) for table in result.groups],
+            "worst": [asdict(pair) for pair in result.worst],
+            "groups": [group_table(table) for table in result.groups],
             "pairs": made.pairs_name,
             "pairs_sha256": made.pairs_sha256,
             "seed": made.seed,
@@ -111,7 +113,8 @@ def _probability(fit: ProbabilityFit | None) -> dict[str, Any] | None:
     }
 
 
-def _table(table: GroupTable) -> dict[str, Any]:
+def group_table(table: GroupTable) -> dict[str, Any]:
+    """The rates of each value of a column."""
     return {
         "column": table.column,
         "groups": [

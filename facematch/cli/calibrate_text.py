@@ -11,8 +11,9 @@ from facematch.cli.foreign import escaped, shortened
 from facematch.cli.text_plot import roc_text, terminal_is_plain
 
 if TYPE_CHECKING:
+    from facematch.calibration import GroupTable
     from facematch.metrics import Interval, RateEstimate
-    from facematch.workflows.calibrate import CalibrateResult, GroupTable
+    from facematch.workflows.calibrate import CalibrateResult
 
 SHOWN_DISPARITIES = 10
 
@@ -24,7 +25,7 @@ def report(result: CalibrateResult, out: Path, plot: Path) -> str:
         list(_warnings(result)),
         list(_probability(result)),
         list(_measures(result)),
-        [line for table in result.groups for line in _groups(table)],
+        [line for table in result.groups for line in groups(table)],
         [_roc(result)],
         [f"wrote {escaped(out)} and {escaped(plot)}"],
     ]
@@ -164,7 +165,8 @@ def _measures(result: CalibrateResult) -> Iterator[str]:
         )
 
 
-def _groups(table: GroupTable) -> Iterator[str]:
+def groups(table: GroupTable) -> Iterator[str]:
+    """The rates of each value of a column, and which are apart."""
     column = shortened(escaped(table.column), 14)
     yield f"{column:16}{'FMR':>9}  {'95 % interval':20}{'FNMR':>7}  95 % interval"
     for group in table.groups:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-import json as json_module
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
-from facematch.cli import evaluate_json, evaluate_text, options, output
+from facematch.cli import (
+    comparison_page,
+    evaluate_json,
+    evaluate_page,
+    evaluate_text,
+    options,
+    output,
+    report_files,
+    reproduce,
+    search_page,
+)
+from facematch.cli.evaluate_outputs import (
+    Outputs,
+    require_place,
+    say_written,
+    with_faces,
+    write,
+)
 from facematch.cli.progress import Progress
 from facematch.errors import RegressionError, UsageError
 
@@ -20,6 +37,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     pairs: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -100,6 +118,10 @@ def evaluate(
     seed: options.Seed = 0,
     impostors: options.Impostors = "100000",
     allow_self_pairs: options.AllowSelfPairs = False,
+    group: options.Groups = None,
+    report: options.Report = None,
+    plots: options.Plots = None,
+    no_photos: options.NoPhotos = False,
     face: options.Face = FaceChoice.CENTER,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
@@ -113,10 +135,12 @@ def evaluate(
     if seed < 0:
         raise UsageError(f"--seed must be at least 0, got {seed}")
     if out is not None:
-        options.require_folder_of(out)
+        require_place(out)
+    report_files.require_report_places(report, plots, out)
+    outputs = Outputs(out, report, plots, not no_photos, json, reproduce.command_line(context))
     if compare:
         _require_alone(listed, gallery, probes, baseline)
-        _compare(listed, seed, out, json)
+        _compare(listed, seed, outputs)
         return
     run = _Run(
         metric=metric,
@@ -136,13 +160,14 @@ def evaluate(
             raise UsageError(
                 "a search takes --gallery and --probes together, without PAIRS or --baseline"
             )
-        run.search(gallery, probes, out, json)
+        run.search(gallery, probes, outputs)
         return
     if len(listed) != 1:
         raise UsageError(
             "give one list of PAIRS, or --gallery and --probes, or --compare with results"
         )
-    run.pairs(listed[0], images, options.impostor_count(impostors), folds, baseline, out, json)
+    drawn = options.impostor_count(impostors)
+    run.pairs(listed[0], images, drawn, folds, group, baseline, outputs)
 
 
 class _Run:
@@ -182,9 +207,9 @@ class _Run:
         images: Path | None,
         impostors: int | None,
         folds: int,
+        groups: Sequence[str] | None,
         baseline: Path | None,
-        out: Path | None,
-        json: bool,
+        outputs: Outputs,
     ) -> None:
         from facematch.calibration import PhotographPairs, load_pairs
         from facematch.workflows import evaluate as workflow
@@ -208,30 +233,40 @@ class _Run:
                 metric=metric,
                 fixed=fixed,
                 folds=folds,
+                groups=groups,
                 seed=self._seed,
                 progress=progress,
             )
         document = evaluate_json.verification(result)
         comparison = None
         if before is not None:
-            now = workflow.system_of(result, str(out or "this evaluation"))
+            now = workflow.system_of(result, str(outputs.out or "this evaluation"))
             comparison = workflow.compare_systems((before, now), seed=self._seed)
             document["baseline"] = evaluate_json.comparison(comparison)
-        if out is not None:
+        if outputs.out is not None:
             kept = {**document, "comparisons": workflow.comparisons_document(result.listed)}
-            _write(out, kept)
-        if json:
+            write(outputs.out, kept)
+        written = report_files.write(
+            lambda: evaluate_page.verification(
+                result,
+                outputs.command,
+                report_files.faces(templates, result.worst, wanted=with_faces(outputs)),
+                comparison,
+            ),
+            *(outputs.report, outputs.plots),
+        )
+        if outputs.json:
             output.print_json(document)
         else:
             print(evaluate_text.verification(result))
             if comparison is not None:
                 print("\n" + evaluate_text.comparison(comparison))
-            _say_written(out)
+            say_written(outputs, written)
             output.print_failures(result.failures, "photographs gave no template")
         if comparison is not None:
             _require_no_regression(comparison, baseline)
 
-    def search(self, gallery: Path, probes: Path, out: Path | None, json: bool) -> None:
+    def search(self, gallery: Path, probes: Path, outputs: Outputs) -> None:
         from facematch.gallery import Gallery
         from facematch.workflows import evaluate as workflow
         from facematch.workflows.enroll import plan_enrolment
@@ -251,13 +286,23 @@ class _Run:
                 progress=progress,
             )
         document = evaluate_json.identification(result)
-        if out is not None:
-            _write(out, document)
-        if json:
+        if outputs.out is not None:
+            write(outputs.out, document)
+        written = report_files.write(
+            lambda: search_page.identification(
+                result,
+                outputs.command,
+                report_files.faces_of(
+                    *(templates, search_page.shown_paths(result)), wanted=with_faces(outputs)
+                ),
+            ),
+            *(outputs.report, outputs.plots),
+        )
+        if outputs.json:
             output.print_json(document)
         else:
             print(evaluate_text.identification(result))
-            _say_written(out)
+            say_written(outputs, written)
             output.print_failures(result.failures, "probes gave no template")
 
     def _opened(self) -> tuple[Any, FixedThreshold | None, Metric]:
@@ -282,7 +327,10 @@ class _Run:
             calibration=self._calibration,
             metric=self._metric,
         )
-        fixed = FixedThreshold(decision.threshold, decision.origin)
+        probability = None
+        if decision.calibration is not None:
+            probability = decision.calibration.match_probability
+        fixed = FixedThreshold(decision.threshold, decision.origin, probability)
         return templates, fixed, decision.metric
 
     def _fixed_for_scores(
@@ -304,7 +352,7 @@ class _Run:
             raise UsageError(
                 f"{self._calibration} is of {loaded.scores}, and {listed.name} holds {listed.kind}"
             )
-        return FixedThreshold(loaded.threshold, str(self._calibration))
+        return FixedThreshold(*(loaded.threshold, str(self._calibration), loaded.match_probability))
 
 
 def _require_alone(
@@ -314,18 +362,22 @@ def _require_alone(
         raise UsageError("--compare takes two or more results, and no gallery or baseline")
 
 
-def _compare(results: list[Path], seed: int, out: Path | None, json: bool) -> None:
+def _compare(results: list[Path], seed: int, outputs: Outputs) -> None:
     from facematch.workflows import evaluate as workflow
 
     comparison = workflow.compare_systems([workflow.load_system(r) for r in results], seed=seed)
     document = output.versioned(evaluate_json.comparison(comparison))
-    if out is not None:
-        _write(out, document)
-    if json:
+    if outputs.out is not None:
+        write(outputs.out, document)
+    written = report_files.write(
+        lambda: comparison_page.comparison(comparison, outputs.command),
+        *(outputs.report, outputs.plots),
+    )
+    if outputs.json:
         output.print_json(document)
     else:
         print(evaluate_text.comparison(comparison))
-        _say_written(out)
+        say_written(outputs, written)
 
 
 def _require_no_regression(comparison: SystemComparison, baseline: Path | None) -> None:
@@ -337,15 +389,3 @@ def _require_no_regression(comparison: SystemComparison, baseline: Path | None) 
         raise RegressionError(
             f"significantly worse than {baseline}: {', '.join(worse)}; the differences are above"
         )
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    from facematch.calibration.files import write_atomically
-
-    text = json_module.dumps(document, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode("utf-8", "backslashreplace"))
-
-
-def _say_written(out: Path | None) -> None:
-    if out is not None:
-        print(f"\nwrote {out}")

@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.cli import output
+from facematch.cli.calibrate_json import group_table
 
 if TYPE_CHECKING:
     from facematch.metrics import Interval, Limits, RateEstimate
     from facematch.workflows.evaluate import (
         IdentificationResult,
+        StatedProbability,
         SystemComparison,
         VerificationResult,
     )
@@ -71,6 +73,8 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "pairs_lost": {"genuine": measured.lost_genuine, "impostor": measured.lost_impostor},
             "failed": output.failures_json(result.failures),
             "remarks": asdict(measured.remarks),
+            "groups": [group_table(table) for table in result.groups],
+            "probability": None if result.probability is None else _probability(result.probability),
             "worst": [asdict(pair) for pair in result.worst],
             "scores": measured.kind.value,
             "metric": None if result.metric is None else result.metric.value,
@@ -160,6 +164,7 @@ def comparison(compared: SystemComparison) -> dict[str, Any]:
         "resampled": "subjects" if compared.by_subject else "comparisons",
         "resamples": compared.resamples,
         "seed": compared.seed,
+        "created_at": compared.created_at,
         "systems": [
             {
                 "name": one.system.name,
@@ -180,6 +185,18 @@ def comparison(compared: SystemComparison) -> dict[str, Any]:
             }
             for one in compared.systems
         ],
+    }
+
+
+def _probability(stated: StatedProbability) -> dict[str, Any]:
+    return {
+        "method": stated.method,
+        "origin": stated.origin,
+        "prior": stated.prior,
+        "held_out": stated.held_out,
+        "brier": stated.reliability.brier,
+        "ece": stated.reliability.ece,
+        "bins": [asdict(one) for one in stated.reliability.bins],
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
+from facematch.cli.calibrate_text import groups
 from facematch.cli.foreign import escaped, shortened
 from facematch.cli.text_plot import Tick, curve_text, roc_text, terminal_is_plain
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN_WORST = 3
 
-_PROTOCOLS = {
+PROTOCOLS = {
     "listed-folds": "the folds of the list: each judged at the best threshold of the others",
     "subject-folds": "folds of people: each judged at the best threshold of the others",
     "comparison-folds": "folds of comparisons (no people are named)",
@@ -38,7 +39,14 @@ def verification(result: VerificationResult) -> str:
         mark=(result.fmr.rate, 1 - result.fnmr.rate),
         plain=terminal_is_plain(),
     )
-    parts = [list(_accuracy(result)), list(_rates(result)), list(_tar(result)), [roc]]
+    parts = [
+        list(_accuracy(result)),
+        list(_rates(result)),
+        list(_tar(result)),
+        list(_probability(result)),
+        [line for table in result.groups for line in groups(table)],
+        [roc],
+    ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
@@ -50,7 +58,7 @@ def _accuracy(result: VerificationResult) -> Iterator[str]:
             f"{100 * result.accuracy_std:.2f}, error {100 * result.accuracy_se:.2f})"
         )
     yield f"accuracy {output.percent(result.accuracy)}{spread}"
-    yield f"  {_PROTOCOLS[result.protocol.value]}"
+    yield f"  {PROTOCOLS[result.protocol.value]}"
     kind = f"{result.metric} distance" if result.metric else f"{result.measured.kind}"
     similar = result.measured.kind == "similarities"
     shown = -result.threshold if similar else result.threshold
@@ -99,6 +107,16 @@ def _tar(result: VerificationResult) -> Iterator[str]:
         else:
             limits = "" if point.interval is None else _limits(point.interval)
             yield f"{at}{output.percent(point.tar):>10}   {limits}".rstrip()
+
+
+def _probability(result: VerificationResult) -> Iterator[str]:
+    stated = result.probability
+    if stated is None:
+        return
+    made = "held out" if stated.held_out else "of these very pairs: too few people"
+    where = made if stated.origin is None else _short(stated.origin)
+    yield f"  probability: {stated.method}, prior {output.percent(stated.prior)} ({where})"
+    yield f"  Brier score {stated.reliability.brier:.4f}, ECE {stated.reliability.ece:.4f}"
 
 
 def identification(result: IdentificationResult) -> str:

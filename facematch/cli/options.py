@@ -64,6 +64,33 @@ NoCache = Annotated[
     bool,
     typer.Option("--no-cache", help="Embed every photograph anew, and keep no template."),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="Page to write, with everything in one file.",
+        metavar="HTML",
+        readable=False,
+    ),
+]
+Plots = Annotated[
+    Path | None,
+    typer.Option(
+        "--plots", help="Folder for each plot as PNG and SVG.", metavar="DIR", readable=False
+    ),
+]
+NoPhotos = Annotated[
+    bool, typer.Option("--no-photos", help="Leave the faces of the worst errors out of --report.")
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        help="Column to compare error rates by; may be repeated "
+        "[default: the column group, if there is one].",
+        metavar="COLUMN",
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse faces below the quality thresholds.")
 ]

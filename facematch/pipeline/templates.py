@@ -25,7 +25,7 @@ from facematch.imaging.decode import DEFAULT_LIMITS
 from facematch.imaging.reading import file_sha256
 from facematch.pipeline.analyzer import AnalyzedPhotograph, Analyzer
 from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
-from facematch.types import Failure, Float32Array, ModelIdentity
+from facematch.types import Failure, Float32Array, ModelIdentity, UInt8Array
 
 # Photographs looked up, embedded and stored together: what an interruption loses.
 PHOTOGRAPHS_PER_BLOCK = 256
@@ -114,23 +114,49 @@ class TemplateSource:
             progress(start + len(block), len(paths))
         return Gathered(templates, tuple(digests), tuple(failures), reused)
 
+    def crops(self, paths: Sequence[Path]) -> list[UInt8Array | None]:
+        """The faces that stand for photographs, to be looked at.
+
+        Opens the networks: the cache keeps templates, not pictures.
+
+        Args:
+            paths: the photographs.
+
+        Returns:
+            For each the uint8 (112, 112, 3) aligned crop; None where there is no face to show.
+        """
+        if not paths:
+            return []
+        analyzer = self._opened()
+        found: list[UInt8Array | None] = []
+        for path in paths:
+            try:
+                found.append(analyzer.analyze(path).faces[0].aligned_rgb)
+            except InputError:  # counted where the template was made
+                found.append(None)
+        return found
+
+    def _opened(self) -> Analyzer:
+        if self._analyzer is None:
+            self._analyzer = self._open_analyzer()
+        return self._analyzer
+
     def _made(
         self, wanted: Sequence[tuple[Path, str | None]], progress: Callable[[int], None]
     ) -> list[tuple[str | None, Acquired]]:
         """Digest and outcome of photographs that the cache lacks; stores what will last."""
         if not wanted:
             return []
-        if self._analyzer is None:
-            self._analyzer = self._open_analyzer()
+        analyzer = self._opened()
         outcomes: list[AnalyzedPhotograph | InputError] = []
         for done, (path, _) in enumerate(wanted, start=1):
             try:
-                outcomes.append(self._analyzer.analyze(path))
+                outcomes.append(analyzer.analyze(path))
             except InputError as error:
                 outcomes.append(error)
             progress(done)
         analyzed = [p for p in outcomes if isinstance(p, AnalyzedPhotograph)]
-        templates = iter(self._analyzer.embed([photograph.faces[0] for photograph in analyzed]))
+        templates = iter(analyzer.embed([photograph.faces[0] for photograph in analyzed]))
         made: list[tuple[str | None, Acquired]] = []
         lasting: dict[str, Acquired] = {}
         for (path, key), outcome in zip(wanted, outcomes, strict=True):

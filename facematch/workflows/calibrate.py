@@ -6,40 +6,40 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from facematch import __version__
 from facematch.calibration import (
     Calibration,
     FitSettings,
     FittedCalibration,
+    GroupTable,
     LabelledComparisons,
     PhotographPairs,
     Remarks,
+    WrongPair,
     compare_photographs,
     fit_calibration,
+    group_columns,
+    group_table,
     require_distinct_pictures,
     require_photographs,
+    wrong_pairs,
 )
-from facematch.errors import UsageError
 from facematch.metrics import (
-    Disparity,
-    GroupRates,
     Interval,
     ThresholdChoice,
     ThresholdRule,
     VerificationCurve,
+    accepts,
     auc,
     choose_threshold,
-    disparities,
     eer,
     fpir_estimate,
-    group_rates,
     verification_curve,
 )
 from facematch.pipeline import Failure, Gathered, TemplateSource
 from facematch.types import Metric
-
-DEFAULT_GROUP = "group"
-MOST_GROUPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +63,6 @@ class MeasureRow:
     accuracy: float
     eer: float
     auc: float
-
-
-@dataclass(frozen=True, slots=True)
-class GroupTable:
-    """A column of the list, and what the threshold does to each of its values.
-
-    Attributes:
-        column: its name.
-        groups: one a value.
-        disparities: values whose intervals do not overlap.
-    """
-
-    column: str
-    groups: tuple[GroupRates, ...]
-    disparities: tuple[Disparity, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +94,7 @@ class CalibrateResult:
         measures: the rule with each distance; empty for scores made elsewhere.
         groups: a table for each column asked for.
         gallery: None if no size was given.
+        worst: wrong decisions, the furthest from the threshold first, a few of each class.
     """
 
     fitted: FittedCalibration
@@ -120,6 +106,7 @@ class CalibrateResult:
     measures: tuple[MeasureRow, ...]
     groups: tuple[GroupTable, ...]
     gallery: GalleryEstimate | None
+    worst: tuple[WrongPair, ...]
 
     @property
     def calibration(self) -> Calibration:
@@ -166,8 +153,9 @@ def calibrate(
     """
     if isinstance(settings, ThresholdRule):
         settings = FitSettings(rule=settings)
-    columns = _columns(pairs, groups)
+    columns = group_columns(pairs, groups)
     gathered: Gathered | None = None
+    compared = np.ones(len(pairs.labels.same), np.bool_)
     if isinstance(pairs, LabelledComparisons):
         measured, identity = pairs, None
     elif templates is None:
@@ -178,6 +166,8 @@ def calibrate(
         gathered = templates.gather(pairs.photographs, progress)
         require_distinct_pictures(pairs, gathered.sha256)
         measured = _compared(pairs, gathered, metric)
+        acquired = ~np.isnan(gathered.templates[:, 0])
+        compared = acquired[pairs.a] & acquired[pairs.b]
     fitted = fit_calibration(
         measured,
         settings,
@@ -194,6 +184,8 @@ def calibrate(
         )
     size = gallery_size if gallery_size is not None else settings.rule.gallery_size
     subjects = measured.labels.subjects
+    made = fitted.calibration
+    wrong = accepts(measured.distances, made.threshold) != measured.labels.same
     return CalibrateResult(
         fitted=fitted,
         failures=() if gathered is None else gathered.failures,
@@ -202,36 +194,12 @@ def calibrate(
         remarks=pairs.remarks,
         subjects_inferred=subjects is not None and subjects.inferred,
         measures=measures,
-        groups=tuple(_table(measured, name, fitted) for name in columns),
-        gallery=None if size is None else _gallery(fitted.calibration, size),
+        groups=tuple(
+            group_table(measured, name, made.threshold, settings.rule) for name in columns
+        ),
+        gallery=None if size is None else _gallery(made, size),
+        worst=wrong_pairs(pairs, measured, compared, wrong),
     )
-
-
-def _columns(
-    pairs: PhotographPairs | LabelledComparisons, wanted: Sequence[str] | None
-) -> tuple[str, ...]:
-    """Names of the columns to group by.
-
-    Raises:
-        UsageError: the list has none of that name, or one of too many values.
-    """
-    if wanted is None:
-        wanted = [DEFAULT_GROUP] if pairs.labels.column(DEFAULT_GROUP) is not None else []
-    found = []
-    for name in wanted:
-        column = pairs.labels.column(name)
-        if column is None:
-            there = ", ".join(c.name for c in pairs.labels.columns) or "none"
-            raise UsageError(
-                f"{pairs.name}: there is no column {name!r} to group by; further columns: {there}"
-            )
-        if len(column.values) > MOST_GROUPS:
-            raise UsageError(
-                f"{pairs.name}: the column {name!r} has {len(column.values)} values; at most "
-                f"{MOST_GROUPS} groups can be told apart"
-            )
-        found.append(column.name)
-    return tuple(found)
 
 
 def _compared(pairs: PhotographPairs, gathered: Gathered, metric: Metric) -> LabelledComparisons:
@@ -251,20 +219,6 @@ def _measure(measured: LabelledComparisons, metric: Metric, rule: ThresholdRule)
         eer=eer(curve),
         auc=auc(curve),
     )
-
-
-def _table(measured: LabelledComparisons, name: str, fitted: FittedCalibration) -> GroupTable:
-    (column,) = (c for c in measured.labels.columns if c.name == name)
-    groups = group_rates(
-        measured.distances,
-        measured.labels.same,
-        measured.labels.units(),
-        column.values,
-        column.codes,
-        fitted.calibration.threshold,
-        fitted.calibration.rule,
-    )
-    return GroupTable(name, groups, disparities(groups))
 
 
 def _gallery(calibration: Calibration, size: int) -> GalleryEstimate:

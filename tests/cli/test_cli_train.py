@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ from facematch.embedding import Embedder, find_model
 from facematch.embedding.networks import NETWORKS, NetworkSpec
 from facematch.runtime import open_engine
 from facematch.training.callbacks import INTERRUPTED
+from facematch.training.cleaning import find_near_duplicates
 from facematch.training.validation import SCORE
 from facematch.workflows.export import export_network
+from facematch.workflows.train import data as training_data
 
 from tiny_faces import TinyFaceNet  # isort: skip
 
@@ -126,7 +129,12 @@ def test_a_start_is_told_whether_it_was_improved(people: Path) -> None:
     assert not torch.equal(start.head.weight, trained.head.weight)
 
 
-def test_validation_on_pairs_and_cleaning(people: Path, tmp_path: Path) -> None:
+def test_cleaning_leaves_out_and_says_so(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # To a network that has learned nothing all pictures are near each other.
+    strict = partial(find_near_duplicates, distance=1e-6)
+    monkeypatch.setattr(training_data, "find_near_duplicates", strict)
     document(run("train", people, "-o", "start.fm", *QUICK, "--json"))
     rng = np.random.default_rng(1)
     for path in people.rglob("*.png"):  # of one person they would all be near-duplicates

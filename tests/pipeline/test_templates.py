@@ -246,3 +246,23 @@ def test_many_keys_at_once() -> None:
     found = stored.read([*entries, "f" * 64])
     assert found.keys() == entries.keys()
     assert found[f"{7:064x}"].templates.shape == (2, 3)
+
+
+def test_faces_to_look_at(paths: list[Path]) -> None:
+    opened = []
+
+    def open_networks() -> Analyzer:
+        opened.append(1)
+        return Analyzer(FakeDetector(), FakeNetwork(), choice=FaceChoice.LARGEST)
+
+    source = TemplateSource(FakeNetwork().identity, open_networks, RECIPE)
+    assert source.crops([]) == []
+    assert opened == []
+    red, nobody, two, broken, missing, *_ = source.crops(paths)
+    assert (nobody, broken, missing) == (None, None, None)
+    assert red is not None
+    assert two is not None
+    assert red.shape == two.shape == (112, 112, 3)
+    assert two[56, 56].tolist() == [*BLUE]  # the larger square
+    source.gather(paths)
+    assert opened == [1]

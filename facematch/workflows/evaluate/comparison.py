@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
@@ -40,6 +41,7 @@ class ComparedSystem:
 
     Attributes:
         system: as read.
+        curve: its operating points, failures to acquire counted as rejections.
         values: of the figures, in the order of ``SystemComparison.figures``.
         differences: from the first system, each with an interval at 95 %; empty for the
             first itself, and if people are too few to resample.
@@ -48,6 +50,7 @@ class ComparedSystem:
     """
 
     system: StoredSystem
+    curve: WeightedCurve
     values: tuple[float, ...]
     differences: tuple[PairedDifference, ...]
     worse: tuple[str, ...]
@@ -68,6 +71,7 @@ class SystemComparison:
         by_subject: whether people were resampled; else each pair on its own.
         resamples: how many; 0 if people are too few.
         seed: of the resampling.
+        created_at: ISO 8601 with offset.
     """
 
     figures: tuple[str, ...]
@@ -77,6 +81,7 @@ class SystemComparison:
     by_subject: bool
     resamples: int
     seed: int
+    created_at: str
 
 
 def compare_systems(systems: Sequence[StoredSystem], *, seed: int = 0) -> SystemComparison:
@@ -104,8 +109,10 @@ def compare_systems(systems: Sequence[StoredSystem], *, seed: int = 0) -> System
     statistics = [_statistics(system, judged, targets) for system in systems]
     sweeps = [Sweep(system.listed.distances, same) for system in systems]
     plain = np.ones(len(same))
+    curves = [_curve(sweep, plain) for sweep in sweeps]
     values = [
-        _figures(sweep, plain, figures) for sweep, figures in zip(sweeps, statistics, strict=True)
+        [figure(curve, plain) for figure in figures]
+        for curve, figures in zip(curves, statistics, strict=True)
     ]
     units = _units(systems)
     resamples = min(RESAMPLES, max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(same) // len(systems)))
@@ -118,6 +125,7 @@ def compare_systems(systems: Sequence[StoredSystem], *, seed: int = 0) -> System
         systems=tuple(
             ComparedSystem(
                 system,
+                curves[row],
                 tuple(values[row]),
                 *_judgement(names, values[row], values[0], drawn, row),
             )
@@ -128,6 +136,7 @@ def compare_systems(systems: Sequence[StoredSystem], *, seed: int = 0) -> System
         by_subject=units is not None,
         resamples=0 if drawn is None else resamples,
         seed=seed,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
@@ -188,11 +197,11 @@ def _accuracy(
     return float(counted[right].sum()) / total if total > 0 else 1.0
 
 
-def _figures(sweep: Sweep, weights: Float64Array, statistics: Sequence[Statistic]) -> list[float]:
+def _curve(sweep: Sweep, weights: Float64Array) -> WeightedCurve:
     curve = sweep.curve(weights)
     if curve is None:  # excluded when the file was read
         raise ValueError("the pairs are of one class")
-    return [figure(curve, weights) for figure in statistics]
+    return curve
 
 
 def _judgement(

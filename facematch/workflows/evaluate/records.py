@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from facematch.calibration import LabelledComparisons
+from facematch.calibration import GroupTable, LabelledComparisons, WrongPair
 from facematch.metrics import (
     DecisionCounts,
+    IsotonicProbability,
     Limits,
+    MatchProbability,
     OpenSetCurve,
     ProbeRanks,
     RateEstimate,
+    Reliability,
     VerificationCurve,
 )
 from facematch.pipeline import Failure
@@ -39,10 +42,31 @@ class FixedThreshold:
     Attributes:
         threshold: accept iff ``distance <= threshold``.
         origin: for a person: the file, or the option.
+        probability: that comes with the threshold; None if there is none.
     """
 
     threshold: float
     origin: str
+    probability: MatchProbability | IsotonicProbability | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedProbability:
+    """Probabilities of one person, and whether they are kept.
+
+    Attributes:
+        method: ``logistic`` or ``isotonic``.
+        origin: for a person: where the curve comes from; None if these pairs made it.
+        held_out: whether it is judged on people that it was not made on.
+        prior: that it states.
+        reliability: on these pairs.
+    """
+
+    method: str
+    origin: str | None
+    held_out: bool
+    prior: float
+    reliability: Reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +85,6 @@ class TarAtFmr:
     tar: float | None
     interval: Limits | None
     impostors_needed: int
-
-
-@dataclass(frozen=True, slots=True)
-class WrongPair:
-    """A comparison that was decided wrongly.
-
-    Attributes:
-        a: path of the first photograph; None for scores made elsewhere.
-        b: of the second.
-        line: in the list, from 1; 0 if it has none.
-        same: whether both show one subject.
-        distance: between them.
-    """
-
-    a: str | None
-    b: str | None
-    line: int
-    same: bool
-    distance: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +146,8 @@ class VerificationResult:
         reused: of those, how many came from the cache.
         n_subjects: people in the comparisons; None if not known.
         subjects_inferred: whether nobody named them.
+        groups: error rates at the threshold by each column asked for.
+        probability: None if none falls with distance.
         worst: wrong decisions, the furthest from the threshold first, a few of each class.
         listed: of every pair of the list.
         seed: of folds and resampling.
@@ -177,6 +184,8 @@ class VerificationResult:
     reused: int
     n_subjects: int | None
     subjects_inferred: bool
+    groups: tuple[GroupTable, ...]
+    probability: StatedProbability | None
     worst: tuple[WrongPair, ...]
     listed: ListedOutcomes
     seed: int

@@ -22,6 +22,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from facematch.workflows.evaluate.records import ListedOutcomes, VerificationRes
 
 MAX_BYTES = 1 << 29
 MAX_PAIRS = 20_000_000
+
+_BEGINNING = re.compile(rb'\s*\{\s*"schema_version":\s*\d+,\s*"task":\s*"[a-z]+"')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +130,15 @@ def load_system(path: Path) -> StoredSystem:
         listed=ListedOutcomes(sha256, same, distances, accepted, judged, first, second),
         measured_photographs=document.get("scores") == "photographs",
     )
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file begins as the results of evaluations do, of pairs or not."""
+    try:
+        with path.open("rb") as stream:
+            return _BEGINNING.match(stream.read(256)) is not None
+    except OSError:
+        return False
 
 
 def _document(path: Path) -> Mapping[str, Any]:

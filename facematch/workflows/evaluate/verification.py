@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,8 +13,11 @@ from facematch.calibration import (
     LabelledComparisons,
     PhotographPairs,
     compare_photographs,
+    group_columns,
+    group_table,
     require_distinct_pictures,
     require_photographs,
+    wrong_pairs,
 )
 from facematch.metrics import (
     Criterion,
@@ -35,8 +38,11 @@ from facematch.metrics import (
     d_prime,
     eer,
     estimate_rate,
+    fit_probability,
     fold_accuracy,
+    measure_reliability,
     percentile_limits,
+    probabilities,
     resampled,
     subject_folds,
     tar_at_fmr,
@@ -50,14 +56,15 @@ from facematch.workflows.evaluate.records import (
     FixedThreshold,
     ListedOutcomes,
     Protocol,
+    StatedProbability,
     TarAtFmr,
     VerificationResult,
-    WrongPair,
 )
 
 DEFAULT_FOLDS = 10
 RESAMPLES = 500
-SHOWN_WORST = 20
+
+_ACCURACY = ThresholdRule(Criterion.ACCURACY)
 
 # Two hundred million weights take about ten seconds here.
 _MOST_WEIGHTS = 200_000_000
@@ -71,6 +78,7 @@ def evaluate_pairs(
     metric: Metric = Metric.COSINE,
     fixed: FixedThreshold | None = None,
     folds: int = DEFAULT_FOLDS,
+    groups: Sequence[str] | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationResult:
@@ -86,13 +94,17 @@ def evaluate_pairs(
         metric: distance to measure.
         fixed: decide by this threshold instead of choosing one.
         folds: of people, for a list without folds, at least 2.
+        groups: columns to measure the threshold by; the column ``group``, if there is one, if
+            None.
         seed: of folds and resampling.
         progress: called with photographs done and in all.
 
     Raises:
         PairsFormatError: a pair names a photograph that does not exist, or the same one twice.
         OneClassError: no genuine or no impostor pair is left.
+        UsageError: the list has no such column, or one of too many values.
     """
+    columns = group_columns(pairs, groups)
     gathered: Gathered | None = None
     compared = np.ones(len(pairs.labels.same), np.bool_)
     if isinstance(pairs, LabelledComparisons):
@@ -144,7 +156,11 @@ def evaluate_pairs(
         reused=0 if gathered is None else gathered.reused,
         n_subjects=None if subjects is None else int((units.appearances() > 0).sum()),
         subjects_inferred=subjects is not None and subjects.inferred,
-        worst=_worst(pairs, measured, compared, decided),
+        groups=tuple(group_table(measured, name, decided.threshold, _ACCURACY) for name in columns),
+        probability=_probability(measured, decided.dealt, fixed),
+        worst=wrong_pairs(
+            *(pairs, measured, compared), decided.judged & (decided.accepted != same)
+        ),
         listed=_listed(pairs, measured, compared, decided),
         seed=seed,
         version=__version__,
@@ -167,6 +183,7 @@ class _Decided:
         self.se: float | None = None
         self.fold_accuracies: tuple[float, ...] = ()
         self.fold_thresholds: tuple[float, ...] = ()
+        self.dealt: Folds | None = None
 
 
 def _decided(
@@ -180,23 +197,24 @@ def _decided(
 ) -> _Decided:
     distances, same = measured.distances, measured.labels.same
     everything = np.ones(len(same), np.bool_)
-    best = threshold_for(curve, ThresholdRule(Criterion.ACCURACY))
-    if fixed is None:
-        protocol, dealt = _folds(pairs, folds, seed)
-        if dealt is not None:
-            kept = Folds(dealt.count, dealt.a[compared], dealt.b[compared])
-            found = fold_accuracy(distances, same, kept)
-            if found is not None:
-                decided = _Decided(protocol, best, found.accepted, found.judged)
-                decided.accuracy = found.mean
-                decided.std, decided.se = found.standard_deviation, found.standard_error
-                decided.fold_accuracies = found.accuracies
-                decided.fold_thresholds = found.thresholds
-                return decided
+    best = threshold_for(curve, _ACCURACY)
+    protocol, dealt = _folds(pairs, folds, seed)
+    kept = None if dealt is None else Folds(dealt.count, dealt.a[compared], dealt.b[compared])
+    if fixed is None and kept is not None:
+        found = fold_accuracy(distances, same, kept)
+        if found is not None:
+            decided = _Decided(protocol, best, found.accepted, found.judged)
+            decided.accuracy = found.mean
+            decided.std, decided.se = found.standard_deviation, found.standard_error
+            decided.fold_accuracies = found.accuracies
+            decided.fold_thresholds = found.thresholds
+            decided.dealt = kept
+            return decided
     threshold = best if fixed is None else fixed.threshold
     protocol = Protocol.SAME_PAIRS if fixed is None else Protocol.FIXED
     decided = _Decided(protocol, threshold, accepts(distances, threshold), everything)
     decided.accuracy = float((decided.accepted == same).mean())
+    decided.dealt = kept
     return decided
 
 
@@ -273,28 +291,21 @@ def _around(value: float, resamples: Float64Array) -> Limits:
     return Limits(min(limits.low, value), max(limits.high, value))
 
 
-def _worst(
-    pairs: PhotographPairs | LabelledComparisons,
-    measured: LabelledComparisons,
-    compared: BoolArray,
-    decided: _Decided,
-) -> tuple[WrongPair, ...]:
-    same, distances = measured.labels.same, measured.distances
-    wrong = decided.judged & (decided.accepted != same)
-    row_in_list = np.flatnonzero(compared)
-    found = []
-    for kind, sign in ((True, -1), (False, 1)):
-        rows = np.flatnonzero(wrong & (same == kind))
-        rows = rows[np.argsort(sign * distances[rows], kind="stable")][:SHOWN_WORST]
-        for row in rows.tolist():
-            a = b = None
-            line = 0
-            if isinstance(pairs, PhotographPairs):
-                at = int(row_in_list[row])
-                a, b = (str(pairs.photographs[int(i[at])]) for i in (pairs.a, pairs.b))
-                line = int(pairs.lines[at])
-            found.append(WrongPair(a, b, line, kind, float(distances[row])))
-    return tuple(found)
+def _probability(
+    measured: LabelledComparisons, dealt: Folds | None, fixed: FixedThreshold | None
+) -> StatedProbability | None:
+    """The curve that comes with the threshold, else one of these pairs on held-out people."""
+    distances, same = measured.distances, measured.labels.same
+    if fixed is not None and fixed.probability is not None:
+        curve = fixed.probability
+        stated = probabilities(curve.log_ratios(distances), curve.prior)
+        reliability = measure_reliability(stated, same, curve.prior)
+        return StatedProbability(curve.method, fixed.origin, True, curve.prior, reliability)
+    fit = fit_probability(distances, same, dealt)
+    if fit is None:
+        return None
+    prior = fit.curve.prior
+    return StatedProbability(fit.curve.method, None, fit.held_out, prior, fit.reliability)
 
 
 def _listed(

@@ -1,0 +1,267 @@
+"""The page of ``facematch calibrate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facematch.cli import output
+from facematch.cli.foreign import escaped
+from facematch.cli.report_parts import (
+    failures,
+    groups_section,
+    limits,
+    mistakes,
+    provenance,
+    rates_table,
+    reliability_facts,
+)
+
+if TYPE_CHECKING:
+    from facematch.metrics import RateEstimate
+    from facematch.reports import Block, Facts, Figures, Page, Section
+    from facematch.workflows.calibrate import CalibrateResult
+
+
+def page(result: CalibrateResult, out: Path, command: str, faces: Mapping[str, bytes]) -> Page:
+    """The whole result.
+
+    Args:
+        result: of the calibration.
+        out: where the calibration was written.
+        command: that made it.
+        faces: pictures for the worst errors, by path; may be empty.
+    """
+    from facematch.reports import Code, Page, Section
+
+    made, fitted = result.calibration, result.fitted
+    sections = (
+        _threshold(result),
+        Section("Curves", (_plots(result),)),
+        _probability(result),
+        groups_section(result.groups, _shown(result), _turned(result)),
+        _measures(result),
+        mistakes(result.worst, faces, _turned(result), fitted.fnmr, fitted.fmr),
+        Section("Counts", (_counts(result),)),
+        failures(result.failures, f"of {result.photographs:,} photographs gave no template"),
+        Section("To make this again", (Code(command), _provenance(result, out))),
+    )
+    people = "" if made.n_subjects is None else f" of {made.n_subjects:,} people"
+    return Page(
+        title=f"Which threshold? {escaped(made.pairs_name)}",
+        question=(
+            f"Which {_measure(result)} decides that two pictures show one person, chosen for "
+            f"{made.rule}? From {made.n_genuine:,} genuine and {made.n_impostor:,} impostor "
+            f"pairs{people}."
+        ),
+        answer=_answer(result),
+        sections=tuple(section for section in sections if section is not None),
+    )
+
+
+def _turned(result: CalibrateResult) -> bool:
+    return result.calibration.scores == "similarities"
+
+
+def _shown(result: CalibrateResult) -> str:
+    threshold = result.calibration.threshold
+    return f"{-threshold if _turned(result) else threshold:.4f}"
+
+
+def _measure(result: CalibrateResult) -> str:
+    metric = result.calibration.metric
+    return "similarity" if _turned(result) else f"{metric or ''} distance".strip()
+
+
+def _answer(result: CalibrateResult) -> str:
+    made = result.calibration
+    least = "at least" if _turned(result) else "at most"
+    text = (
+        f"Accept a {_measure(result)} of {least} {_shown(result)}. That falsely matches "
+        f"{output.percent(made.fmr)} of impostor pairs (95 %: {limits(made.fmr_interval)}) and "
+        f"falsely rejects {output.percent(made.fnmr)} of genuine pairs (95 %: "
+        f"{limits(made.fnmr_interval)})."
+    )
+    if result.gallery is not None:
+        text += (
+            f" In a search of {result.gallery.size:,} references, "
+            f"{output.percent(result.gallery.fpir)} of strangers would be named as somebody "
+            f"(95 %: {limits(result.gallery.interval)})."
+        )
+    if not made.resolved:
+        text += " The target is unresolved: these pairs are too few to show it."
+    return text
+
+
+def _threshold(result: CalibrateResult) -> Section:
+    from facematch.reports import Fact, Facts, Notice, Paragraph, Section
+
+    made, fitted, remarks = result.calibration, result.fitted, result.remarks
+    figures = [
+        Fact("threshold", _shown(result)),
+        Fact("accuracy", output.percent(made.accuracy)),
+        Fact("EER", output.percent(made.eer)),
+        Fact("AUC", f"{made.auc:.4f}"),
+    ]
+    rows: list[tuple[str, RateEstimate | None]] = [
+        ("FMR (false matches)", fitted.fmr),
+        ("FNMR (false non-matches)", fitted.fnmr),
+    ]
+    if fitted.held_out is not None:
+        rows += [
+            ("FMR on new people", fitted.held_out.fmr),
+            ("FNMR on new people", fitted.held_out.fnmr),
+        ]
+    blocks: list[Block] = [
+        Facts(tuple(figures), large=True),
+        rates_table(
+            rows,
+            "Intervals respect that comparisons share people. On new people: the rule applied "
+            "to some, judged on others.",
+        ),
+    ]
+    if made.threshold_interval is not None:
+        low, high = made.threshold_interval.low, made.threshold_interval.high
+        if _turned(result):
+            low, high = -high, -low
+        blocks.append(
+            Paragraph(
+                f"On other people like these, the rule would choose a threshold between {low:.4f} "
+                f"and {high:.4f} (95 %, by resampling)."
+            )
+        )
+    for needed, count, kind in (
+        (result.choice.impostors_needed, made.n_impostor, "impostor"),
+        (result.choice.genuine_needed, made.n_genuine, "genuine"),
+    ):
+        if count < needed:
+            blocks.append(
+                Notice(
+                    f"Unresolved: to show this target with 95 % confidence takes at least "
+                    f"{needed:,} {kind} pairs (rule of three), not {count:,}."
+                )
+            )
+    if remarks.contradictions:
+        blocks.append(
+            Notice(
+                f"{remarks.contradictions:,} impostor pairs are of one person by what other pairs "
+                f"say; the first is in line {remarks.contradiction_line}."
+            )
+        )
+    return Section("Threshold", tuple(blocks))
+
+
+def _plots(result: CalibrateResult) -> Figures:
+    from facematch.reports import (
+        Figures,
+        MarkedRate,
+        Trace,
+        det_plot,
+        reliability_plot,
+        roc_plot,
+        scores_plot,
+    )
+
+    made, fit = result.calibration, result.fitted.probability
+    marked: tuple[MarkedRate, ...] = ()
+    if made.fmr > 0:
+        interval = made.fnmr_interval
+        marked = (MarkedRate(made.fmr, 1 - made.fnmr, 1 - interval.high, 1 - interval.low),)
+    trace = Trace("", result.curve, made.fmr, made.fnmr, marked)
+    return Figures(
+        (
+            roc_plot([trace]),
+            det_plot([trace]),
+            scores_plot(
+                result.curve, made.threshold, _measure(result), similarities=_turned(result)
+            ),
+            *([] if fit is None else [reliability_plot(fit.reliability)]),
+        )
+    )
+
+
+def _probability(result: CalibrateResult) -> Section | None:
+    from facematch.reports import Fact, Facts, Section
+
+    fit = result.fitted.probability
+    if fit is None:
+        return None
+    judged = "judged on held-out people" if fit.held_out else "not held out: too few people"
+    facts = (
+        Fact("curve", f"{fit.curve.method}, {judged}"),
+        Fact("prior", output.percent(fit.curve.prior)),
+        *(Fact(f"log-loss, {name}", f"{loss:.4f} bits") for name, loss in fit.log_loss.items()),
+        *reliability_facts(fit.reliability),
+    )
+    return Section("Probabilities", (Facts(facts),))
+
+
+def _measures(result: CalibrateResult) -> Section | None:
+    from facematch.reports import Section, Table
+
+    if not result.measures:
+        return None
+    rows = tuple(
+        (
+            row.metric.value,
+            f"{row.threshold:.4f}",
+            *(output.percent(rate) for rate in (row.fmr, row.fnmr, row.accuracy, row.eer)),
+            f"{row.auc:.4f}",
+        )
+        for row in result.measures
+    )
+    columns = ("distance", "threshold", "FMR", "FNMR", "accuracy", "EER", "AUC")
+    table = Table(columns, rows, "The same rule on the same pairs.")
+    return Section("Every distance", (table,))
+
+
+def _counts(result: CalibrateResult) -> Facts:
+    from facematch.reports import Fact, Facts
+
+    made, remarks = result.calibration, result.remarks
+    facts = [
+        Fact("genuine pairs", f"{made.n_genuine:,}"),
+        Fact("impostor pairs", f"{made.n_impostor:,}"),
+        Fact("worth independent genuine pairs", f"{result.fitted.fnmr.effective:,.0f}"),
+        Fact("worth independent impostor pairs", f"{result.fitted.fmr.effective:,.0f}"),
+    ]
+    if made.n_subjects is not None:
+        how = " (those that genuine pairs link)" if result.subjects_inferred else ""
+        facts.append(Fact("people", f"{made.n_subjects:,}{how}"))
+    if made.scores == "photographs":
+        facts += [
+            Fact("photographs", f"{result.photographs:,}"),
+            Fact("failures to acquire", f"{made.failures_to_acquire:,}"),
+            Fact("genuine pairs lost to them", f"{made.lost_genuine or 0:,}"),
+            Fact("impostor pairs lost to them", f"{made.lost_impostor or 0:,}"),
+        ]
+        facts += [
+            Fact(name, output.percent(rate))
+            for name, rate in (("FAR, with them", made.far), ("FRR, with them", made.frr))
+            if rate is not None
+        ]
+    for name, count in (
+        ("pairs listed more than once", remarks.duplicates),
+        ("pairs of a picture with itself", remarks.self_pairs),
+    ):
+        if count:
+            facts.append(Fact(name, f"{count:,}"))
+    return Facts(tuple(facts))
+
+
+def _provenance(result: CalibrateResult, out: Path) -> Facts:
+    from facematch.reports import Fact
+
+    made = result.calibration
+    facts = [
+        Fact("pairs", escaped(made.pairs_name)),
+        Fact("SHA-256 of the pairs", made.pairs_sha256),
+        Fact("calibration", escaped(out)),
+    ]
+    if made.model_name is not None and made.model_fingerprint is not None:
+        facts += [
+            Fact("model", escaped(made.model_name)),
+            Fact("fingerprint of the model", escaped(made.model_fingerprint)),
+        ]
+    return provenance(facts, made.seed, made.created_at)

@@ -1,0 +1,108 @@
+"""The page of ``facematch evaluate --compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facematch.cli.foreign import escaped
+from facematch.cli.report_parts import provenance
+
+if TYPE_CHECKING:
+    from facematch.reports import Block, Facts, Figures, Page, Section
+    from facematch.workflows.evaluate import SystemComparison
+
+
+def comparison(compared: SystemComparison, command: str) -> Page:
+    """Systems side by side, without one of them in the foreground."""
+    from facematch.reports import Code, Page, Section
+
+    worse = [one for one in compared.systems if one.worse]
+    first = escaped(compared.systems[0].system.name)
+    if not compared.resamples:
+        answer = "There are too few people to tell differences from chance."
+    elif worse:
+        named = "; ".join(f"{escaped(one.system.name)} ({', '.join(one.worse)})" for one in worse)
+        answer = f"Significantly worse than {first}, all figures taken together: {named}."
+    else:
+        answer = f"No system is significantly worse than {first}."
+    return Page(
+        title="Systems side by side",
+        question=(
+            f"How do {len(compared.systems)} systems differ on the same {compared.n_genuine:,} "
+            f"genuine and {compared.n_impostor:,} impostor pairs?"
+        ),
+        answer=answer,
+        sections=(
+            comparison_section(compared),
+            Section("Curves", (_overlaid(compared),)),
+            Section("To make this again", (Code(command), _systems(compared))),
+        ),
+    )
+
+
+def comparison_section(compared: SystemComparison) -> Section:
+    """Figures of all systems and their differences from the first."""
+    from facematch.reports import Paragraph, Section, Table
+
+    what = "people" if compared.by_subject else "pairs"
+    blocks: list[Block] = [
+        Paragraph(
+            "A pair that a system could not compare counts as rejected by it. "
+            + (
+                f"Differences are from the first system, with 95 % intervals of "
+                f"{compared.resamples:,} paired resamples of {what}."
+                if compared.resamples
+                else "There are too few people for intervals."
+            )
+        ),
+        Table(
+            ("", *(escaped(one.system.name) for one in compared.systems)),
+            tuple(
+                (name, *(f"{one.values[index]:.4f}" for one in compared.systems))
+                for index, name in enumerate(compared.figures)
+            ),
+        ),
+    ]
+    for one in compared.systems:
+        if one.differences:
+            rows = tuple(
+                (
+                    name,
+                    f"{change.difference:+.4f}",
+                    f"{change.interval.low:+.4f} to {change.interval.high:+.4f}",
+                    "significantly worse" if name in one.worse else "",
+                )
+                for name, change in zip(compared.figures, one.differences, strict=True)
+            )
+            caption = f"{escaped(one.system.name)} less {escaped(compared.systems[0].system.name)}"
+            blocks.append(Table(("", "difference", "95 % interval", ""), rows, caption))
+    return Section("Systems side by side", tuple(blocks))
+
+
+def _overlaid(compared: SystemComparison) -> Figures:
+    from facematch.reports import Figures, Trace, det_plot, roc_plot
+
+    # The fonts of plot files lack many scripts, and a missing glyph is a warning.
+    traces = [
+        Trace(one.system.name.encode("ascii", "backslashreplace").decode()[:40], one.curve)
+        for one in compared.systems
+    ]
+    return Figures((roc_plot(traces), det_plot(traces)))
+
+
+def _systems(compared: SystemComparison) -> Facts:
+    from facematch.reports import Fact
+
+    facts = []
+    for one in compared.systems:
+        system = one.system
+        model = "another system" if system.model is None else escaped(system.model)
+        fingerprint = escaped(system.model_fingerprint or "none")
+        facts.append(
+            Fact(
+                escaped(system.path),
+                f"{model}, fingerprint {fingerprint}, {system.failures_to_acquire:,} failures to "
+                f"acquire, SHA-256 of the pairs {escaped(system.listed.pairs_sha256)}",
+            )
+        )
+    return provenance(facts, compared.seed, compared.created_at)

@@ -1,0 +1,275 @@
+"""The page of ``facematch evaluate --gallery``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from facematch.cli import output
+from facematch.cli.foreign import escaped
+from facematch.cli.report_parts import (
+    SHOWN_PAIRS,
+    estimate_cells,
+    failures,
+    limits,
+    provenance,
+    rates_table,
+)
+
+if TYPE_CHECKING:
+    from facematch.reports import Block, Facts, Page, Section, Table
+    from facematch.workflows.evaluate import IdentificationResult, WrongProbe
+
+_RANKS = (1, 5, 10)
+
+
+def identification(result: IdentificationResult, command: str, faces: Mapping[str, bytes]) -> Page:
+    """The page on searches.
+
+    Args:
+        result: of the evaluation.
+        command: that made it.
+        faces: pictures of probes and references, by path; may be empty.
+    """
+    from facematch.reports import Code, Page, Section
+
+    sections = (
+        _closed(result),
+        _open(result),
+        _curves(result),
+        _retrieval(result),
+        _mistakes(result, faces),
+        Section("Counts", (_counts(result),)),
+        failures(result.failures, "probes gave no template"),
+        Section("To make this again", (Code(command), _provenance(result))),
+    )
+    return Page(
+        title=f"Who is found? {escaped(result.gallery)}",
+        question=(
+            f"How often does a search by the model {escaped(result.identity.name)} find the right "
+            f"person? {result.n_mated:,} probes of enrolled people and {result.n_nonmated:,} of "
+            f"strangers, searched in {result.references:,} references of {result.subjects:,} "
+            f"people by {result.metric} distance."
+        ),
+        answer=_answer(result),
+        sections=tuple(section for section in sections if section is not None),
+    )
+
+
+def _answer(result: IdentificationResult) -> str:
+    parts = []
+    if result.rank:
+        first = result.rank[0]
+        parts.append(
+            f"The right person comes first for {output.percent(1 - first.rate)} of the probes of "
+            f"enrolled people (95 %: {output.percent(1 - first.interval.high)} to "
+            f"{output.percent(1 - first.interval.low)})."
+        )
+    known = [point for point in result.fnir_at_fpir if point.fnir is not None]
+    if known and known[-1].fnir is not None:
+        strictest = known[-1]
+        parts.append(
+            f"With at most {output.percent(strictest.fpir)} of strangers named as somebody, "
+            f"{output.percent(known[-1].fnir.rate)} of enrolled people are missed (95 %: "
+            f"{limits(known[-1].fnir.interval)})."
+        )
+    elif result.fnir_at_fpir:
+        needed = min(point.nonmated_needed for point in result.fnir_at_fpir)
+        parts.append(
+            f"There are too few strangers to say how often one is named: it takes at least "
+            f"{needed:,} probes of them."
+        )
+    if not parts:
+        parts.append("No probe is of an enrolled person: there is nothing to find.")
+    if result.failures:
+        parts.append(f"{len(result.failures):,} probes gave no template.")
+    return " ".join(parts)
+
+
+def _closed(result: IdentificationResult) -> Section | None:
+    from facematch.reports import Section, Table
+
+    if not result.rank:
+        return None
+    rows = []
+    for k, missed in zip(_RANKS, result.rank, strict=True):
+        found = missed.comparisons - missed.errors
+        rows.append(
+            (
+                f"rank {k}",
+                output.percent(1 - missed.rate),
+                f"{found:,} of {missed.comparisons:,}",
+                f"{output.percent(1 - missed.interval.high)} to "
+                f"{output.percent(1 - missed.interval.low)}",
+            )
+        )
+    table = Table(("subject among the first", "rate", "probes", "95 % interval"), tuple(rows))
+    return Section("Enrolled people (closed set)", (table,))
+
+
+def _open(result: IdentificationResult) -> Section | None:
+    from facematch.reports import Section, Table
+
+    blocks: list[Block] = []
+    rows = []
+    for point in result.fnir_at_fpir:
+        at = output.percent(point.fpir)
+        if point.fnir is None:
+            needed = f"takes {point.nonmated_needed:,} probes of strangers"
+            rows.append((at, "unresolved", "", "", needed, ""))
+        else:
+            rows.append((at, *estimate_cells(point.fnir), f"{point.threshold:.4f}"))
+    if rows:
+        blocks.append(
+            Table(
+                ("at an FPIR of at most", "FNIR", "missed", "of", "95 % interval", "threshold"),
+                tuple(rows),
+                "Enrolled people missed; unresolved where strangers are too few (rule of three).",
+            )
+        )
+    if result.fixed is not None:
+        at = f"At threshold {result.fixed.threshold:.4f} ({escaped(result.fixed.origin)})"
+        names = ("FPIR (strangers named)", "FNIR (enrolled people missed)")
+        blocks.append(
+            rates_table(tuple(zip(names, (result.fpir, result.fnir), strict=True)), f"{at}:")
+        )
+    return Section("Strangers (open set)", tuple(blocks)) if blocks else None
+
+
+def _curves(result: IdentificationResult) -> Section | None:
+    from facematch.metrics import verification_curve
+    from facematch.reports import Figures, Plot, Section, cmc_plot, open_set_plot, scores_plot
+
+    plots: list[Plot] = []
+    if len(result.cmc) > 1:
+        plots.append(cmc_plot(result.cmc))
+    if result.open_set is not None:
+        ranks = result.ranks
+        plots += [
+            open_set_plot(result.open_set),
+            scores_plot(
+                verification_curve(
+                    ranks.own_distance[ranks.mated], ranks.nearest_distance[~ranks.mated]
+                ),
+                None if result.fixed is None else result.fixed.threshold,
+                f"{result.metric} distance",
+                classes=("enrolled people to themselves", "strangers to the nearest"),
+            ),
+        ]
+    return Section("Curves", (Figures(tuple(plots)),)) if plots else None
+
+
+def _retrieval(result: IdentificationResult) -> Section | None:
+    from facematch.reports import Paragraph, Section, Table
+
+    if result.mean_average_precision is None:
+        return None
+    rows = zip(result.ranks.depths, result.recall_at, result.precision_at, strict=True)
+    return Section(
+        "Retrieval",
+        (
+            Paragraph(f"Mean average precision {result.mean_average_precision:.4f}."),
+            Table(
+                ("references looked at", "recall", "precision"),
+                tuple(
+                    (str(depth), output.percent(recall), output.percent(precision))
+                    for depth, recall, precision in rows
+                ),
+            ),
+        ),
+    )
+
+
+def _mistakes(result: IdentificationResult, faces: Mapping[str, bytes]) -> Section | None:
+    from facematch.reports import Paragraph, Photo, PhotoPair, PhotoPairs, Section
+
+    blocks: list[Block] = []
+    titles = ("Enrolled people who do not come first", "Strangers who are nearest to somebody")
+    for title, shown in zip(titles, _shown(result), strict=True):
+        if shown and faces:
+            pairs = tuple(
+                PhotoPair(
+                    Photo(faces.get(probe.path), escaped(probe.path)),
+                    Photo(faces.get(probe.reference), escaped(probe.reference)),
+                    _caption(probe),
+                )
+                for probe in shown
+            )
+            blocks.append(PhotoPairs(title, pairs))
+        elif shown:
+            blocks.append(_mistakes_table(title, shown))
+    if faces:
+        blocks.insert(0, Paragraph("Faces of references are cut anew, by this command's --face."))
+    return Section("Worst errors", tuple(blocks)) if blocks else None
+
+
+def shown_paths(result: IdentificationResult) -> list[str]:
+    """The photographs of the worst errors: probes, and references as they were enrolled."""
+    return [
+        path
+        for probes in _shown(result)
+        for probe in probes
+        for path in (probe.path, probe.reference)
+    ]
+
+
+def _shown(result: IdentificationResult) -> tuple[list[WrongProbe], list[WrongProbe]]:
+    mated = [probe for probe in result.worst if probe.rank > 0]
+    strangers = [probe for probe in result.worst if probe.rank == 0]
+    return mated[:SHOWN_PAIRS], strangers[:SHOWN_PAIRS]
+
+
+def _caption(probe: WrongProbe) -> str:
+    text = f"{escaped(probe.subject)}; nearest is {escaped(probe.named)} at {probe.distance:.4f}"
+    if probe.own_distance is not None:
+        text += f", own at {probe.own_distance:.4f}, rank {probe.rank}"
+    return text
+
+
+def _mistakes_table(title: str, shown: list[WrongProbe]) -> Table:
+    from facematch.reports import Table
+
+    return Table(
+        (title, "subject", "nearest", "distance", "rank"),
+        tuple(
+            (
+                escaped(probe.path),
+                escaped(probe.subject),
+                escaped(probe.named),
+                f"{probe.distance:.4f}",
+                str(probe.rank or "none"),
+            )
+            for probe in shown
+        ),
+    )
+
+
+def _counts(result: IdentificationResult) -> Facts:
+    from facematch.reports import Fact, Facts
+
+    return Facts(
+        (
+            Fact("probes of enrolled people", f"{result.n_mated:,}"),
+            Fact("probes of strangers", f"{result.n_nonmated:,}"),
+            Fact("references", f"{result.references:,}"),
+            Fact("people enrolled", f"{result.subjects:,}"),
+            Fact("probes of enrolled people that gave no template", f"{result.lost_mated:,}"),
+            Fact("probes of strangers that gave no template", f"{result.lost_nonmated:,}"),
+            Fact("probes left out, their picture is enrolled", f"{len(result.enrolled_probes):,}"),
+        )
+    )
+
+
+def _provenance(result: IdentificationResult) -> Facts:
+    from facematch.reports import Fact
+
+    return provenance(
+        (
+            Fact("gallery", escaped(result.gallery)),
+            Fact("SHA-256 of the probes", result.probes_sha256),
+            Fact("model", escaped(result.identity.name)),
+            Fact("fingerprint of the model", escaped(result.identity.fingerprint)),
+        ),
+        result.seed,
+        result.created_at,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,6 @@ from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
 from facematch.cli import options, output
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
-from facematch.errors import UsageError
 
 if TYPE_CHECKING:
     from facematch.calibration.choice import DecisionThreshold
@@ -47,15 +47,12 @@ def cluster(
 ) -> None:
     """Sort photographs of unknown people: who is on which? Review it, then enroll it."""
     from facematch.calibration.choice import choose_decision
-    from facematch.imaging.paths import find_photographs
     from facematch.pipeline import open_analyzer
     from facematch.workflows import cluster as workflow
 
     if table is not None:
         options.require_folder_of(table)
-    found = find_photographs(options.given_paths(paths))
-    if not found:
-        raise UsageError(f"{paths[0]}: no photographs found there")
+    found = options.photographs_of(options.given_paths(paths))
     choice = options.one_face(face, "cluster")
     analyzer, bundle, engine = open_analyzer(model, device, choice=choice, strict=False)
     decision = choose_decision(
@@ -67,7 +64,8 @@ def cluster(
     )
     options.note(f"device: {engine.device}; {output.describe_decision(decision)}", quiet)
     with Progress("clustering", quiet) as progress:
-        result = workflow.cluster(found, analyzer, decision, progress=progress)
+        result = workflow.cluster(found.paths, analyzer, decision, progress=progress)
+    result = replace(result, failed=(*found.failures, *result.failed))
     if table is not None:
         workflow.write_list(result.people, table)
     if folders is not None:

@@ -33,7 +33,7 @@ def test_the_worst_of_each_class_first() -> None:
     photographs = tuple(Path(f"{i}.jpg") for i in range(2 * n))
     a, b = np.arange(n), np.arange(n) + n
     labels = PairLabels(np.arange(n) % 2 == 0, None)
-    pairs = PhotographPairs("x", "a" * 64, photographs, a, b, a + 7, labels, Remarks())
+    pairs = PhotographPairs("x", Path("x"), "a" * 64, photographs, a, b, a + 7, labels, Remarks())
     found = measured(n, compared, distances)
     wrong = (distances <= 0.5) != found.labels.same
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 SHOWN_FAILURES = 20
-MOST_DIGITS = 4
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -140,8 +139,5 @@ def print_failures(failed: Sequence[Failure], what: str) -> None:
 def percent(rate: float) -> str:
     """A rate as per cent with as many digits as it needs; 100 % is said of 1 alone."""
     if 0.99 < rate < 1:
-        digits = -math.floor(math.log10(100 * (1 - rate)))
-        if digits > MOST_DIGITS:  # rounding would make it 100
-            return f"{100 - 10**-MOST_DIGITS:.{MOST_DIGITS}f} %"
-        return f"{100 * rate:.{digits}f} %"
+        return f"{100 * rate:.{-math.floor(math.log10(100 * (1 - rate)))}f} %"
     return f"{100 * rate:.3g} %"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from facematch.errors import UsageError
+
 
 def can_ask() -> bool:
     """Whether a question would be seen and could be answered."""
@@ -17,3 +19,13 @@ def agrees(question: str) -> bool:
     """
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def require_answer(yes: bool, command: str) -> None:
+    """Refuses a command that asks where nobody can answer.
+
+    Raises:
+        UsageError: there is no terminal, and ``--yes`` was not given.
+    """
+    if not yes and not can_ask():
+        raise UsageError(f"{command} asks for confirmation on a terminal; add --yes to do without")

@@ -10,7 +10,7 @@ from facematch.cli import output
 
 if TYPE_CHECKING:
     from facematch.calibration import GroupTable
-    from facematch.metrics import HeldOut, Interval, Limits, ProbabilityFit, RateEstimate
+    from facematch.metrics import HeldOut, ProbabilityFit, RateEstimate
     from facematch.workflows.calibrate import CalibrateResult
 
 
@@ -20,16 +20,16 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
     return output.versioned(
         {
             "threshold": made.threshold,
-            "threshold_interval": _pair(made.threshold_interval),
+            "threshold_interval": output.interval_json(made.threshold_interval),
             "similarity_threshold": -made.threshold if made.scores == "similarities" else None,
             "scores": made.scores.value,
             "metric": None if made.metric is None else made.metric.value,
             "rule": str(made.rule),
             "target_fmr": made.rule.target_fmr,
             "fmr": made.fmr,
-            "fmr_interval": _pair(made.fmr_interval),
+            "fmr_interval": output.interval_json(made.fmr_interval),
             "fnmr": made.fnmr,
-            "fnmr_interval": _pair(made.fnmr_interval),
+            "fnmr_interval": output.interval_json(made.fnmr_interval),
             "interval_method": made.interval_method.value,
             "effective_impostor": result.fitted.fmr.effective,
             "effective_genuine": result.fitted.fnmr.effective,
@@ -42,7 +42,7 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
             },
             "gallery_size": None if gallery is None else gallery.size,
             "fpir": None if gallery is None else gallery.fpir,
-            "fpir_interval": None if gallery is None else _pair(gallery.interval),
+            "fpir_interval": None if gallery is None else output.interval_json(gallery.interval),
             "n_genuine": made.n_genuine,
             "n_impostor": made.n_impostor,
             "n_subjects": made.n_subjects,
@@ -72,16 +72,12 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
     )
 
 
-def _pair(interval: Interval | Limits | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
-
-
 def _estimate(estimate: RateEstimate | None) -> dict[str, Any] | None:
     if estimate is None:
         return None
     return {
         "rate": estimate.rate,
-        "interval": _pair(estimate.interval),
+        "interval": output.interval_json(estimate.interval),
         "errors": estimate.errors,
         "comparisons": estimate.comparisons,
     }
@@ -95,7 +91,7 @@ def _held_out(judged: HeldOut | None) -> dict[str, Any] | None:
         "fmr": _estimate(judged.fmr),
         "fnmr": _estimate(judged.fnmr),
         "accuracy": judged.accuracy,
-        "thresholds": _pair(judged.thresholds),
+        "thresholds": output.interval_json(judged.thresholds),
     }
 
 

@@ -13,9 +13,11 @@ from facematch.cli.report_parts import (
     groups_section,
     limits,
     mistakes,
+    people_facts,
     provenance,
     rates_table,
     reliability_facts,
+    remark_facts,
 )
 
 if TYPE_CHECKING:
@@ -219,16 +221,14 @@ def _measures(result: CalibrateResult) -> Section | None:
 def _counts(result: CalibrateResult) -> Facts:
     from facematch.reports import Fact, Facts
 
-    made, remarks = result.calibration, result.remarks
+    made = result.calibration
     facts = [
         Fact("genuine pairs", f"{made.n_genuine:,}"),
         Fact("impostor pairs", f"{made.n_impostor:,}"),
         Fact("worth independent genuine pairs", f"{result.fitted.fnmr.effective:,.0f}"),
         Fact("worth independent impostor pairs", f"{result.fitted.fmr.effective:,.0f}"),
     ]
-    if made.n_subjects is not None:
-        how = " (those that genuine pairs link)" if result.subjects_inferred else ""
-        facts.append(Fact("people", f"{made.n_subjects:,}{how}"))
+    facts += people_facts(made.n_subjects, result.subjects_inferred)
     if made.scores == "photographs":
         facts += [
             Fact("photographs", f"{result.photographs:,}"),
@@ -241,13 +241,7 @@ def _counts(result: CalibrateResult) -> Facts:
             for name, rate in (("FAR, with them", made.far), ("FRR, with them", made.frr))
             if rate is not None
         ]
-    for name, count in (
-        ("pairs listed more than once", remarks.duplicates),
-        ("pairs of a picture with itself", remarks.self_pairs),
-    ):
-        if count:
-            facts.append(Fact(name, f"{count:,}"))
-    return Facts(tuple(facts))
+    return Facts((*facts, *remark_facts(result.remarks)))
 
 
 def _provenance(result: CalibrateResult, out: Path) -> Facts:

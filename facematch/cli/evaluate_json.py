@@ -9,7 +9,7 @@ from facematch.cli import output
 from facematch.cli.calibrate_json import group_table
 
 if TYPE_CHECKING:
-    from facematch.metrics import Interval, Limits, RateEstimate
+    from facematch.metrics import RateEstimate
     from facematch.workflows.evaluate import (
         IdentificationResult,
         StatedProbability,
@@ -42,20 +42,21 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "threshold": result.threshold,
             "threshold_origin": result.threshold_origin,
             "auc": result.auc,
-            "auc_interval": _pair(result.auc_interval),
+            "auc_interval": output.interval_json(result.auc_interval),
             "eer": result.eer,
-            "eer_interval": _pair(result.eer_interval),
+            "eer_interval": output.interval_json(result.eer_interval),
             "tar_at_fmr": {key_of(point.fmr): point.tar for point in result.tar_at_fmr},
             "tar_at_fmr_interval": {
-                key_of(point.fmr): _pair(point.interval) for point in result.tar_at_fmr
+                key_of(point.fmr): output.interval_json(point.interval)
+                for point in result.tar_at_fmr
             },
             "impostors_needed": {
                 key_of(point.fmr): point.impostors_needed for point in result.tar_at_fmr
             },
             "fmr": result.fmr.rate,
-            "fmr_interval": _pair(result.fmr.interval),
+            "fmr_interval": output.interval_json(result.fmr.interval),
             "fnmr": result.fnmr.rate,
-            "fnmr_interval": _pair(result.fnmr.interval),
+            "fnmr_interval": output.interval_json(result.fnmr.interval),
             "far": result.far,
             "frr": result.frr,
             "precision": result.counts.precision,
@@ -176,7 +177,7 @@ def comparison(compared: SystemComparison) -> dict[str, Any]:
                 "differences": {
                     name: {
                         "difference": difference.difference,
-                        "interval": _pair(difference.interval),
+                        "interval": output.interval_json(difference.interval),
                         "significant": difference.significant,
                     }
                     for name, difference in zip(compared.figures, one.differences, strict=False)
@@ -216,10 +217,6 @@ def _finite(threshold: float) -> float | None:
     return None if threshold == float("-inf") else threshold
 
 
-def _pair(interval: Interval | Limits | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
-
-
 def _upside_down(missed: RateEstimate | None) -> list[float] | None:
     """The interval of a share from that of its complement."""
     return None if missed is None else [1 - missed.interval.high, 1 - missed.interval.low]
@@ -230,7 +227,7 @@ def _estimate(estimate: RateEstimate | None) -> dict[str, Any] | None:
         return None
     return {
         "rate": estimate.rate,
-        "interval": _pair(estimate.interval),
+        "interval": output.interval_json(estimate.interval),
         "errors": estimate.errors,
         "trials": estimate.comparisons,
     }

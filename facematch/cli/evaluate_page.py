@@ -14,9 +14,11 @@ from facematch.cli.report_parts import (
     groups_section,
     limits,
     mistakes,
+    people_facts,
     provenance,
     rates_table,
     reliability_facts,
+    remark_facts,
 )
 
 if TYPE_CHECKING:
@@ -234,9 +236,7 @@ def _counts(result: VerificationResult) -> Facts:
         Fact("false matches", f"{counts.false_matches:,}"),
         Fact("true non-matches", f"{counts.true_non_matches:,}"),
     ]
-    if result.n_subjects is not None:
-        how = " (those that genuine pairs link)" if result.subjects_inferred else ""
-        facts.append(Fact("people", f"{result.n_subjects:,}{how}"))
+    facts += people_facts(result.n_subjects, result.subjects_inferred)
     if measured.kind == "photographs":
         facts += [
             Fact("photographs", f"{result.photographs:,}"),
@@ -246,11 +246,7 @@ def _counts(result: VerificationResult) -> Facts:
             Fact("FAR, with them", output.percent(result.far)),
             Fact("FRR, with them", output.percent(result.frr)),
         ]
-    if measured.remarks.duplicates:
-        facts.append(Fact("pairs listed more than once", f"{measured.remarks.duplicates:,}"))
-    if measured.remarks.self_pairs:
-        facts.append(Fact("pairs of a picture with itself", f"{measured.remarks.self_pairs:,}"))
-    return Facts(tuple(facts))
+    return Facts((*facts, *remark_facts(measured.remarks)))
 
 
 def _provenance(result: VerificationResult) -> Facts:

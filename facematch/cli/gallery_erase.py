@@ -9,7 +9,6 @@ import typer
 
 from facematch.cli import asking, gallery_output, options, output
 from facematch.cli.foreign import escaped
-from facematch.errors import UsageError
 
 if TYPE_CHECKING:
     from facematch.workflows.gallery_erase import Removal, RemoveResult
@@ -23,7 +22,7 @@ def remove(
             "--reference", help="Only the reference in this row of `gallery show`.", min=0
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
     wait: options.Wait = 0,
     json: options.Json = False,
@@ -32,8 +31,7 @@ def remove(
     """Remove a subject, or one reference, so that no byte of it stays in the file."""
     from facematch.workflows import gallery_erase as workflow
 
-    if not yes and not asking.can_ask():
-        raise UsageError("remove asks for confirmation on a terminal; add --yes to do without")
+    asking.require_answer(yes, "remove")
     result = workflow.remove_subject(
         gallery,
         subject,

@@ -9,7 +9,7 @@ import typer
 
 from facematch.cli import asking, gallery_output, options, output
 from facematch.cli.foreign import escaped
-from facematch.errors import GalleryError, UsageError
+from facematch.errors import GalleryError
 
 if TYPE_CHECKING:
     from facematch.workflows.gallery_versions import KeptVersion, RepairResult, SnapshotsResult
@@ -48,7 +48,7 @@ def rollback(
         int | None,
         typer.Option("--to", help="Number of the snapshot [default: the newest].", metavar="N"),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
     wait: options.Wait = 0,
     json: options.Json = False,
@@ -57,8 +57,7 @@ def rollback(
     """Put an older version in the place of the gallery, which becomes a snapshot itself."""
     from facematch.workflows import gallery_versions as workflow
 
-    if not yes and not asking.can_ask():
-        raise UsageError("rollback asks for confirmation on a terminal; add --yes to do without")
+    asking.require_answer(yes, "rollback")
     result = workflow.roll_back(
         gallery, number=to, confirm=lambda kept: yes or _agrees(gallery, kept), wait_s=wait
     )

@@ -91,6 +91,7 @@ Groups = Annotated[
         metavar="COLUMN",
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse faces below the quality thresholds.")
 ]

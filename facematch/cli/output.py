@@ -18,6 +18,7 @@ from facematch.cli.foreign import escaped
 
 if TYPE_CHECKING:
     from facematch.calibration.choice import DecisionThreshold
+    from facematch.metrics import Interval, Limits
     from facematch.pipeline import AnalyzedFace, AnalyzedPhotograph, Failure
     from facematch.types import PassedOver, Quality
 
@@ -82,6 +83,10 @@ def decision_json(decision: DecisionThreshold) -> dict[str, Any]:
         "threshold_fmr": None if calibration is None else calibration.fmr,
         "threshold_fnmr": None if calibration is None else calibration.fnmr,
     }
+
+
+def interval_json(interval: Interval | Limits | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
 
 
 def describe_decision(decision: DecisionThreshold) -> str:

@@ -12,7 +12,7 @@ from facematch.cli import output
 from facematch.cli.foreign import escaped
 
 if TYPE_CHECKING:
-    from facematch.calibration import GroupTable, WrongPair
+    from facematch.calibration import GroupTable, Remarks, WrongPair
     from facematch.metrics import Interval, Limits, RateEstimate, Reliability
     from facematch.pipeline import Failure
     from facematch.reports import Fact, Facts, Section, Table
@@ -39,6 +39,27 @@ def provenance(facts: Sequence[Fact], seed: int, created_at: str) -> Facts:
             Fact("made", created_at),
         )
     )
+
+
+def people_facts(n_subjects: int | None, inferred: bool) -> list[Fact]:
+    """How many people the pairs show, if that is known."""
+    from facematch.reports import Fact
+
+    if n_subjects is None:
+        return []
+    how = " (those that genuine pairs link)" if inferred else ""
+    return [Fact("people", f"{n_subjects:,}{how}")]
+
+
+def remark_facts(remarks: Remarks) -> list[Fact]:
+    """What was odd about the list of pairs."""
+    from facematch.reports import Fact
+
+    counts = (
+        ("pairs listed more than once", remarks.duplicates),
+        ("pairs of a picture with itself", remarks.self_pairs),
+    )
+    return [Fact(name, f"{count:,}") for name, count in counts if count]
 
 
 def failures(failed: Sequence[Failure], what: str) -> Section | None:

@@ -152,8 +152,8 @@ class KeepBest(Callback):
         self.best: float | None = None
 
     def on_start(self, run: Run) -> None:
-        if (run.run_dir / BEST).exists():
-            self.best = float(read_checkpoint(run.run_dir / BEST)["value"])
+        kept = read_best(run.run_dir)
+        self.best = None if kept is None else float(kept["value"])
 
     def on_report(self, run: Run, line: Mapping[str, float]) -> None:
         value = line.get(self.figure)
@@ -233,7 +233,11 @@ def interruptible(run: Run) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def best_state(run_dir: Path) -> dict[str, Tensor] | None:
-    """The weights that :class:`KeepBest` kept, if it kept any."""
+def read_best(run_dir: Path) -> dict[str, Any] | None:
+    """What :class:`KeepBest` kept, if anything: ``average``, ``figure``, ``value``, ``step``.
+
+    Raises:
+        TrainingError: the file cannot be read.
+    """
     path = run_dir / BEST
-    return dict(read_checkpoint(path)["average"]) if path.exists() else None
+    return read_checkpoint(path) if path.exists() else None

@@ -23,8 +23,9 @@ from facematch.training.config import TrainingConfig
 from facematch.training.data import open_crops
 from facematch.training.loading import Batch, BatchLoader
 from facematch.training.losses.distillation import DistillationLoss, teacher_similarity
-from facematch.training.losses.feature_maps import FeatureMapLoss, relative_error
+from facematch.training.losses.feature_maps import FeatureMapLoss
 from facematch.training.sampling import ShuffledBatches
+from facematch.training.setting import bfloat16_is_fast
 from facematch.training.trainer import Trainer
 from facematch.training.validation import verification_on
 
@@ -33,11 +34,6 @@ BATCH = 64
 AUGMENTATION = Augmentation(
     shift_px=2.0, scale=0.05, rotation_deg=4.0, colour=0.2, grey=0.08, coarse=0.1, jpeg=0.05
 )
-
-
-def bfloat16_is_fast() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX-512 with BF16, or AMX)."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def main() -> None:
@@ -64,7 +60,7 @@ def main() -> None:
     config = TrainingConfig(
         steps=options.crops // BATCH,
         learning_rate=options.learning_rate,
-        bfloat16=bfloat16_is_fast(),
+        bfloat16=bfloat16_is_fast(torch.device("cpu")),
         checkpoint_every_s=240.0,
     )
     teacher = Teacher(options.data / "teacher", BATCH, options.threads)
@@ -79,9 +75,8 @@ def main() -> None:
         loss = distillation(embeddings, wanted)
         # What the maps cannot agree on matters less and less beside the embedding itself.
         weight = 1 - batch.step / config.steps
-        with torch.no_grad():
-            errors = [relative_error(a.float(), b) for a, b in zip(maps, wanted_maps, strict=True)]
-        return loss + weight * feature_maps(maps, wanted_maps), {
+        errors = feature_maps.errors(maps, wanted_maps)
+        return loss + weight * feature_maps.weighted(errors), {
             "cosine": teacher_similarity(embeddings, wanted).item(),
             **{f"map_{index + 1}": error.item() for index, error in enumerate(errors)},
         }

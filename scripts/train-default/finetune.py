@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from distill import AUGMENTATION, BATCH, bfloat16_is_fast
+from distill import AUGMENTATION, BATCH
 from teacher import Teacher
 from torch import Tensor, nn
 
@@ -29,6 +29,7 @@ from facematch.training.losses import DistillationLoss, QuadrupletLoss
 from facematch.training.losses.distillation import teacher_similarity
 from facematch.training.mining import batch_hard
 from facematch.training.sampling import IdentityBatches, MixedBatches, ShuffledBatches
+from facematch.training.setting import bfloat16_is_fast
 from facematch.training.trainer import Trainer
 from facematch.training.validation import verification_on
 
@@ -57,10 +58,10 @@ def main() -> None:
         steps=options.crops // BATCH,
         learning_rate=options.learning_rate,
         warmup_steps=50,
-        bfloat16=bfloat16_is_fast(),
+        bfloat16=bfloat16_is_fast(torch.device("cpu")),
         seed=2,
     )
-    teacher = Teacher(options.data / "teacher", BATCH, options.threads)
+    teacher = Teacher(options.data / "teacher", BATCH, options.threads, maps=False)
     distillation, quadruplet = DistillationLoss(), QuadrupletLoss()
 
     def objective(network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:

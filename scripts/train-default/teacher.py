@@ -32,19 +32,22 @@ class Teacher:
         folder: holds the network as OpenVINO IR.
         batch: crops per call.
         threads: of one call.
+        maps: whether it gives the maps of its stages, or the embeddings alone.
     """
 
-    def __init__(self, folder: Path, batch: int, threads: int) -> None:
+    def __init__(self, folder: Path, batch: int, threads: int, maps: bool = True) -> None:
         core = ov.Core()
         model = core.read_model(folder / f"{TEACHER}.xml")
         named = {node.get_friendly_name(): node for node in model.get_ops()}
-        model.add_outputs([named[name].output(0) for name in STAGES])
+        self._grids = GRIDS if maps else ()
+        if maps:
+            model.add_outputs([named[name].output(0) for name in STAGES])
         model.reshape([batch, 3, 128, 128])
         self._network = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads})
         self._batch = batch
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Maps of its stages on the student's grids, and (n, 256) embeddings, float32.
+        """Maps of its stages on the student's grids, if asked for, and (n, 256) embeddings.
 
         Args:
             images: uint8 (batch, 112, 112, 3), RGB.
@@ -55,5 +58,5 @@ class Teacher:
             pixels[row] = cv2.resize(view, (128, 128))[..., ::-1]  # BGR
         outputs = self._network([pixels.transpose(0, 3, 1, 2).astype(np.float32)])
         embeddings, *maps = (torch.from_numpy(np.asarray(outputs[i])) for i in range(len(outputs)))
-        on_grids = tuple(on_grid(m, size) for m, size in zip(maps, GRIDS, strict=True))
+        on_grids = tuple(on_grid(m, size) for m, size in zip(maps, self._grids, strict=True))
         return on_grids, embeddings.reshape(self._batch, -1)

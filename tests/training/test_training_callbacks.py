@@ -23,8 +23,8 @@ from facematch.training.callbacks import (
     LearningCurve,
     TensorBoardLog,
     TimeBudget,
-    best_state,
     interruptible,
+    read_best,
 )
 from facematch.training.loading import Batch
 from facematch.training.log import LOG, trim_log
@@ -138,17 +138,17 @@ def test_the_best_network_is_kept_across_starts(tmp_path: Path) -> None:
         states.append({name: value.clone() for name, value in network.state_dict().items()})
         return {"val": next(scores)}
 
-    assert best_state(tmp_path) is None
+    assert read_best(tmp_path) is None
     trainer_in(tmp_path, Objective(), validate=validate, callbacks=[KeepBest("val")]).run(3)
-    kept = best_state(tmp_path)
+    kept = read_best(tmp_path)
     assert kept is not None
-    assert all(torch.equal(kept[name], value) for name, value in states[1].items())
+    assert all(torch.equal(kept["average"][name], value) for name, value in states[1].items())
     again = KeepBest("val")
     trainer_in(tmp_path, Objective(), validate=validate, callbacks=[again]).run()
-    kept = best_state(tmp_path)
+    kept = read_best(tmp_path)
     assert kept is not None
     assert again.best == 0.95
-    assert all(torch.equal(kept[name], value) for name, value in states[4].items())
+    assert all(torch.equal(kept["average"][name], value) for name, value in states[4].items())
 
 
 def test_logs_and_the_learning_curve(tmp_path: Path) -> None:

@@ -86,13 +86,13 @@ def test_a_run_that_left_off_goes_on_with_the_same_bits(
 
 def test_training_changes_the_network_and_lowers_the_loss(tmp_path: Path) -> None:
     trainer = trainer_in(
-        tmp_path, Objective(), steps=60, sizes=((0, 14),), learning_rate=0.05, weight_decay=0.0
+        tmp_path, Objective(), steps=200, sizes=((0, 14),), learning_rate=0.05, weight_decay=0.0
     )
     trainer.run()
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 61))
+    assert [line["step"] for line in lines] == list(range(1, 201))
     losses = [line["loss"] for line in lines]
-    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     assert all(line["figure"] == 1.0 and line["gradient_norm"] > 0 for line in lines)
     trained = trainer.network.state_dict()
     assert not any(torch.equal(v, trained[k]) for k, v in tiny_network().named_parameters())

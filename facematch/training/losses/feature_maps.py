@@ -36,11 +36,22 @@ class FeatureMapLoss(nn.Module):
             student: per stage (n, c, h, w).
             teacher: per stage (n, c, h, w), from :func:`on_grid`.
         """
+        return self.weighted(self.errors(student, teacher))
+
+    def errors(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """L_k of each stage, float32 scalars; arguments as for :meth:`forward`."""
         with torch.autocast(student[0].device.type, enabled=False):
-            total = student[0].new_zeros((), dtype=torch.float32)
-            for weight, own, wanted in zip(self.weights, student, teacher, strict=True):
-                total = total + weight * relative_error(own.float(), wanted.float())
-            return total
+            return tuple(
+                relative_error(own.float(), wanted.float())
+                for own, wanted in zip(student, teacher, strict=True)
+            )
+
+    def weighted(self, errors: Sequence[Tensor]) -> Tensor:
+        """L of the errors of all stages; scalar."""
+        total = errors[0].new_zeros(())
+        for weight, error in zip(self.weights, errors, strict=True):
+            total = total + weight * error
+        return total
 
 
 def relative_error(own: Tensor, wanted: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from facematch.training.choices import TrainingDistance
 from facematch.training.mining import PairStatistics
 
 
@@ -69,3 +70,58 @@ def hinge_outcome(excess: Tensor, *, soft: bool, active_only: bool = False) -> O
 def flat_hinge(value: float, *, soft: bool) -> float:
     """The hinge of a number."""
     return float(functional.softplus(torch.tensor(value))) if soft else max(0.0, value)
+
+
+class OneMarginLoss(nn.Module):
+    """What losses with one margin between two distances have in common.
+
+    Args:
+        margin: between the two distances.
+        distance: D of unit vectors.
+        soft: a smooth hinge.
+
+    Raises:
+        ValueError: the margin is negative.
+    """
+
+    def __init__(self, margin: float, distance: TrainingDistance, soft: bool) -> None:
+        super().__init__()
+        if not margin >= 0:
+            raise ValueError(f"the margin must not be negative: {margin}")
+        self.margin = margin
+        self.distance = distance
+        self.soft = soft
+
+    @property
+    def collapsed_loss(self) -> float:
+        """The loss of a network that maps all crops to one point."""
+        return flat_hinge(self.margin, soft=self.soft)
+
+
+class TwoMarginLoss(nn.Module):
+    """What losses on quadruplets have in common.
+
+    Args:
+        margin1: for negative pairs with an anchor.
+        margin2: for the negative pair without one; at most ``margin1``.
+        distance: D of unit vectors.
+        soft: smooth hinges.
+
+    Raises:
+        ValueError: the margins are out of order or negative.
+    """
+
+    def __init__(
+        self,
+        margin1: float = 0.4,
+        margin2: float = 0.2,
+        distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN,
+        soft: bool = False,
+    ) -> None:
+        super().__init__()
+        if not margin1 >= margin2 >= 0:  # the second constraint stays the weaker one
+            raise ValueError(f"margins must satisfy margin1 >= margin2 >= 0: {margin1}, {margin2}")
+        self.margin1 = margin1
+        self.margin2 = margin2
+        self.distance = distance
+        self.soft = soft

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facematch.training.choices import TrainingDistance
-from facematch.training.losses.hinge import Outcome, flat_hinge, hinge_outcome
+from facematch.training.losses.hinge import OneMarginLoss, Outcome, hinge_outcome
 from facematch.training.mining import Pairs
 from facematch.training.pair_distances import tuple_distances, unit_vectors
 
 
-class MarginSampleMiningLoss(nn.Module):
+class MarginSampleMiningLoss(OneMarginLoss):
     """Margin sample mining loss (Xiao et al., arXiv 1710.00478).
 
     The hardest genuine and the hardest impostor pair of the whole batch, which need not have
@@ -34,17 +34,7 @@ class MarginSampleMiningLoss(nn.Module):
         distance: TrainingDistance = TrainingDistance.EUCLIDEAN,
         soft: bool = False,
     ) -> None:
-        super().__init__()
-        if not margin >= 0:
-            raise ValueError(f"the margin must not be negative: {margin}")
-        self.margin = margin
-        self.distance = distance
-        self.soft = soft
-
-    @property
-    def collapsed_loss(self) -> float:
-        """The loss of a network that maps all crops to one point."""
-        return flat_hinge(self.margin, soft=self.soft)
+        super().__init__(margin, distance, soft)
 
     def forward(self, embeddings: Tensor, pairs: Pairs) -> Tensor:
         """Returns the scalar loss, a differentiable zero if pairs of a kind are missing."""

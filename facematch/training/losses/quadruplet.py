@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facematch.training.choices import TrainingDistance
-from facematch.training.losses.hinge import Margins, Outcome, flat_hinge, hinge_outcome
+from facematch.training.losses.hinge import (
+    Margins,
+    Outcome,
+    TwoMarginLoss,
+    flat_hinge,
+    hinge_outcome,
+)
 from facematch.training.mining import Quadruplets
 from facematch.training.pair_distances import tuple_distances, unit_vectors
 
 
-class QuadrupletLoss(nn.Module):
+class QuadrupletLoss(TwoMarginLoss):
     """Quadruplet loss (Chen et al., CVPR 2017, arXiv 1704.01719, equation 7).
 
     With the distance D of unit vectors, anchor a, positive p and two negatives n1, n2 of
@@ -33,20 +39,6 @@ class QuadrupletLoss(nn.Module):
         distance: D; the default is squared Euclidean.
         soft: smooth hinges.
     """
-
-    def __init__(
-        self,
-        margin1: float = 0.4,
-        margin2: float = 0.2,
-        distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN,
-        soft: bool = False,
-    ) -> None:
-        super().__init__()
-        check_margins(margin1, margin2)
-        self.margin1 = margin1
-        self.margin2 = margin2
-        self.distance = distance
-        self.soft = soft
 
     @property
     def collapsed_loss(self) -> float:
@@ -91,12 +83,6 @@ class QuadrupletLoss(nn.Module):
                 [_limited(own1, wanted[0]) - gap1, _limited(own2, wanted[1]) - gap2]
             )
         return hinge_outcome(excess, soft=self.soft, active_only=active_only)
-
-
-def check_margins(margin1: float, margin2: float) -> None:
-    """Raises ValueError unless the second margin is the weaker one."""
-    if not margin1 >= margin2 >= 0:
-        raise ValueError(f"margins must satisfy margin1 >= margin2 >= 0: {margin1}, {margin2}")
 
 
 def quadruplet_gaps(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from facematch.training.choices import TrainingDistance
-from facematch.training.losses.hinge import Outcome, hinge_outcome
-from facematch.training.losses.quadruplet import check_margins, quadruplet_gaps
+from facematch.training.losses.hinge import Outcome, TwoMarginLoss, hinge_outcome
+from facematch.training.losses.quadruplet import quadruplet_gaps
 from facematch.training.mining import Quadruplets
 from facematch.training.pair_distances import unit_vectors
 
 
-class QuadrupletDistillationLoss(nn.Module):
+class QuadrupletDistillationLoss(TwoMarginLoss):
     """The quadruplet loss with order and margins from a teacher's distances.
 
     Of the same four crops (a, p, n1, n2) let g1 = D(a, n1) - D(a, p) and
@@ -32,20 +31,6 @@ class QuadrupletDistillationLoss(nn.Module):
         distance: D of unit vectors, of both networks.
         soft: smooth hinges.
     """
-
-    def __init__(
-        self,
-        margin1: float = 0.4,
-        margin2: float = 0.2,
-        distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN,
-        soft: bool = False,
-    ) -> None:
-        super().__init__()
-        check_margins(margin1, margin2)
-        self.margin1 = margin1
-        self.margin2 = margin2
-        self.distance = distance
-        self.soft = soft
 
     @property
     def collapsed_loss(self) -> None:

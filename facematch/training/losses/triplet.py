@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from facematch.training.choices import TrainingDistance
-from facematch.training.losses.hinge import Margins, Outcome, flat_hinge, hinge_outcome
+from facematch.training.losses.hinge import Margins, OneMarginLoss, Outcome, hinge_outcome
 from facematch.training.mining import Triplets
 from facematch.training.pair_distances import tuple_distances, unit_vectors
 
 
-class TripletLoss(nn.Module):
+class TripletLoss(OneMarginLoss):
     """Triplet loss (FaceNet, Schroff et al., CVPR 2015, arXiv 1503.03832).
 
     On unit vectors, with anchor a, positive p and negative n:
@@ -32,17 +32,7 @@ class TripletLoss(nn.Module):
         distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN,
         soft: bool = False,
     ) -> None:
-        super().__init__()
-        if not margin >= 0:
-            raise ValueError(f"the margin must not be negative: {margin}")
-        self.margin = margin
-        self.distance = distance
-        self.soft = soft
-
-    @property
-    def collapsed_loss(self) -> float:
-        """The loss of a network that maps all crops to one point."""
-        return flat_hinge(self.margin, soft=self.soft)
+        super().__init__(margin, distance, soft)
 
     def forward(self, embeddings: Tensor, triplets: Triplets) -> Tensor:
         """Returns the scalar loss, a differentiable zero if nothing was mined."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from facematch.training.choices import TrainingDistance
-from facematch.training.losses.hinge import Margins, Outcome, flat_hinge, hinge_outcome
-from facematch.training.losses.quadruplet import check_margins
+from facematch.training.losses.hinge import (
+    Margins,
+    Outcome,
+    TwoMarginLoss,
+    flat_hinge,
+    hinge_outcome,
+)
 from facematch.training.mining import Quadruplets
 from facematch.training.pair_distances import tuple_distances, unit_vectors
 
 
-class TwoAnchorLoss(nn.Module):
+class TwoAnchorLoss(TwoMarginLoss):
     """The quadruplet loss seen from both crops of the genuine pair.
 
     The quadruplet loss of arXiv 1704.01719, equation 7, treats the anchor and the positive
@@ -31,20 +35,6 @@ class TwoAnchorLoss(nn.Module):
         distance: D of unit vectors.
         soft: ``ln(1 + exp(x))`` for ``[x]_+``.
     """
-
-    def __init__(
-        self,
-        margin1: float = 0.4,
-        margin2: float = 0.2,
-        distance: TrainingDistance = TrainingDistance.SQUARED_EUCLIDEAN,
-        soft: bool = False,
-    ) -> None:
-        super().__init__()
-        check_margins(margin1, margin2)
-        self.margin1 = margin1
-        self.margin2 = margin2
-        self.distance = distance
-        self.soft = soft
 
     @property
     def collapsed_loss(self) -> float:

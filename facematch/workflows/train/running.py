@@ -123,15 +123,13 @@ def _chosen(
     plan: TrainPlan, trainer: Trainer
 ) -> tuple[dict[str, Tensor], dict[str, float], int | None]:
     """The weights to write, their validation figures, and the update they are from."""
-    from facematch.training.callbacks import BEST
-    from facematch.training.checkpoint import read_checkpoint
+    from facematch.training.callbacks import read_best
 
     if plan.setting.validate is None:
         return trainer.averaged_state(), {}, None
-    state, step = trainer.averaged_state(), None
-    if (plan.run_dir / BEST).exists():
-        best = read_checkpoint(plan.run_dir / BEST)
-        state, step = dict(best["average"]), int(best["step"])
+    best = read_best(plan.run_dir)
+    state = trainer.averaged_state() if best is None else dict(best["average"])
+    step = None if best is None else int(best["step"])
     return state, _validated(plan, _network_of(plan, state)), step
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from facematch.metrics import auc, tar_at_fmr, verification_curve
+from facematch.metrics import auc, distance, tar_at_fmr, verification_curve
 from facematch.training.augmentation import PRESETS
 from facematch.training.loading import to_network_input
 from facematch.training.trainer import Validation
-from facematch.types import BoolArray, Float32Array, Int64Array, UInt8Array
+from facematch.types import BoolArray, Float32Array, Int64Array, Metric, UInt8Array
 
 SCORE = "val_auc"
 """The figure that the best network is kept by; higher is better."""
@@ -51,8 +51,9 @@ def verification_of_pairs(
         distances = np.empty(len(first), np.float32)
         for start in range(0, len(first), 1 << 16):
             part = slice(start, start + (1 << 16))
-            products = np.einsum("ij,ij->i", embeddings[first[part]], embeddings[second[part]])
-            distances[part] = 1 - products
+            distances[part] = distance(
+                embeddings[first[part]], embeddings[second[part]], Metric.COSINE
+            )
         curve = verification_curve(distances[same], distances[~same])
         return {
             SCORE: auc(curve),

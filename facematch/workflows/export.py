@@ -28,6 +28,7 @@ from facematch.errors import (
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.paths import find_photographs
 from facematch.metrics.decision import accepts
+from facematch.metrics.distances import pairwise
 from facematch.runtime import Device, open_engine
 from facematch.types import Float32Array, UInt8Array
 
@@ -168,7 +169,8 @@ def export_network(
     changed, accuracy = 0, None
     if threshold is not None:
         as_bundle, as_exported = (
-            accepts((1 - t @ t.T)[first, second], threshold) for t in (wanted, found)
+            accepts(pairwise(t, t, Metric.COSINE)[first, second], threshold)
+            for t in (wanted, found)
         )
         changed = int((as_bundle != as_exported).sum())
         if people is not None:

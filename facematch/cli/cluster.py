@@ -52,6 +52,7 @@ def cluster(
 
     if table is not None:
         options.require_folder_of(table)
+        workflow.require_list_place(table)
     found = options.photographs_of(options.given_paths(paths))
     choice = options.one_face(face, "cluster")
     analyzer, bundle, engine = open_analyzer(model, device, choice=choice, strict=False)

@@ -47,7 +47,10 @@ def audit(
         )
 
     if html is not None:
+        from facematch.cli.gallery_audit_page import require_page_place
+
         options.require_folder_of(html)
+        require_page_place(html)
     result = workflow.audit_gallery(gallery, decide)
     if html is not None:
         from facematch.cli.gallery_audit_page import write_page

@@ -15,6 +15,7 @@ from facematch.cli import output
 from facematch.cli.foreign import escaped
 from facematch.cli.gallery_audit import sections
 from facematch.gallery.atomic import replacing
+from facematch.overwriting import require_replaceable
 from facematch.types import UInt8Array
 from facematch.workflows.gallery_audit import AuditResult
 
@@ -32,14 +33,32 @@ li { margin: .5em 0 } img { height: 112px; margin-right: 4px; vertical-align: mi
 """
 
 
-def write_page(path: Path, result: AuditResult) -> None:
-    """Write the page, readable by its owner alone; an older file is replaced.
+def require_page_place(path: Path) -> None:
+    """Lets the page replace nothing but an older one.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: something else is there.
     """
+    require_replaceable(path, "an audit", _is_page)
+
+
+def write_page(path: Path, result: AuditResult) -> None:
+    """Write the page, readable by its owner alone; an older one is replaced.
+
+    Raises:
+        OutputError: it cannot be written, or something else is there.
+    """
+    require_page_place(path)
     with replacing(path) as temporary:
         temporary.write_text(_page(result), "utf-8")
+
+
+def _is_page(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HEAD)) == _HEAD.encode()
+    except OSError:
+        return False
 
 
 def _page(result: AuditResult) -> str:

@@ -140,6 +140,7 @@ def _repair_json(result: RepairResult) -> dict[str, Any]:
         ],
         "renamed": list(result.renamed),
         "crops_lost": result.crops_lost,
+        "pairs_lost": result.pairs_lost,
     }
     return gallery_output.about(document, result.state)
 
@@ -158,3 +159,5 @@ def _print_repair(result: RepairResult) -> None:
         print(f"  a name is lost: its subject is now {escaped(name)}")
     if result.crops_lost:
         print(f"  {result.crops_lost} crops are lost: whose they are is not known")
+    if result.pairs_lost:
+        print(f"  {result.pairs_lost} pairs of people marked as different are lost")

@@ -2,7 +2,9 @@
 
 A gallery is one HDF5 file (superblock version 3, so HDF5 1.10 and later read it) behind a
 user block of 4096 bytes. All numbers are little endian. Each dataset is contiguous,
-uncompressed and page-aligned, so that every column can be used where it lies on disk.
+uncompressed and page-aligned, so that every column can be used where it lies on disk. What
+HDF5 writes for itself comes first, then ``DISK_ORDER``: a file whose tail is missing keeps what
+is before the cut.
 There are no soft or external links, no filters, no virtual datasets and no data outside
 the file; a reader refuses a file that has any.
 
@@ -98,6 +100,14 @@ QUALITY_COLUMNS = (
     "score",
 )
 CHECKSUMS = "checksums"
+
+# Without these nothing can be said of a reference; they are small, and lie first.
+INDEX = (
+    CHECKSUMS,
+    "references/subject",
+    "subjects/name/offsets",
+    "subjects/name/utf8",
+)
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 # float32 normalisation is good to 1e-7; what is further off was not normalised, or is damaged.
@@ -156,6 +166,14 @@ COLUMNS = (
     Column("subjects/name/offsets", "<i8", Count.SUBJECTS_AND_END),
     Column("subjects/name/utf8", "|u1", Count.BYTES),
     Column("subjects/distinct", "<i4", Count.PAIRS, (2,), since=2),
+)
+
+# From the dearest and smallest to what can be made again.
+DISK_ORDER = (
+    *INDEX,
+    *(c.name for c in COLUMNS if c.name not in INDEX and c.name not in ("templates", "crops/rgb")),
+    "templates",
+    "crops/rgb",
 )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,10 +16,12 @@ from facematch.gallery.format import (
     COLUMNS,
     DIGEST_BYTES,
     FORMAT_VERSION,
+    INDEX,
     PAGE_BYTES,
     block_count,
     columns_of,
 )
+from facematch.gallery.patient import PatientFile
 from facematch.gallery.seal import MAGIC, Seal, structure_digest
 from facematch.gallery.stored import Stored
 from facematch.gallery.structure import GalleryInfo, Structure, read_structure
@@ -26,13 +30,29 @@ from facematch.types import UInt8Array
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DamagedColumns:
+    """What is there of a gallery that may be damaged or cut short.
+
+    Attributes:
+        info: the root attributes.
+        columns: the rows that lie in the file as a whole; the digests of all.
+        rows: how many rows each column had when it was written.
+    """
+
+    info: GalleryInfo
+    columns: Mapping[str, Stored]
+    rows: Mapping[str, int]
+
+
 def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Stored]]:
     """Check the seal and the structure, and map every column.
 
     All of it through one descriptor, so that a commit in between cannot mix two versions.
 
     Args:
-        file: the gallery, opened for reading; may be closed afterwards.
+        file: the gallery, opened for reading; may be closed afterwards. In memory, an
+            ``io.BytesIO`` that is not.
         path: for messages.
 
     Raises:
@@ -40,7 +60,7 @@ def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Sto
         GalleryCorruptError: it is truncated or its seal does not hold.
         OSError: it cannot be read.
     """
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(PAGE_BYTES)
     if not head.startswith(MAGIC):
@@ -66,23 +86,58 @@ def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Sto
         raise GalleryCorruptError(
             f"{path} is damaged: its structure fails its checksum; restore a sound copy"
         )
-    raw = np.memmap(file, np.uint8, "r").view(np.ndarray)
-    return structure.info, _map_columns(path, structure, raw)
+    return structure.info, _map_columns(path, structure, _bytes_of(file))
 
 
-def open_damaged(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Stored]]:
+def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
     """Map what can be mapped of a gallery whose seal may not hold, for a repair.
 
-    Each block still has a checksum of its own, which no accident makes fit.
+    Each block still has a checksum of its own, which no accident makes fit. The tail of the
+    file may be missing, as long as the structure and the columns of ``INDEX`` are there: with
+    them, the number of references is known to be no more than fits into the file.
 
     Raises:
-        GalleryFormatError: it is not a gallery, or its structure cannot be read.
+        GalleryFormatError: it is not a gallery, its structure cannot be read, or too much of
+            it is missing.
         OSError: it cannot be read.
     """
-    size = os.fstat(file.fileno()).st_size
-    structure = read_structure(file, path, size)
-    raw = np.memmap(file, np.uint8, "r").view(np.ndarray)
-    return structure.info, _map_columns(path, structure, raw)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    seal = Seal.unpack(file.read(PAGE_BYTES))
+    promised = size if seal is None else max(size, seal.file_size)
+    structure = read_structure(_Padded(file, promised), path, promised)
+    for name in INDEX:
+        extent = structure.extents[name]
+        if extent.offset + extent.nbytes > size:
+            raise GalleryFormatError(
+                f"{path} is damaged: {size} of {promised} bytes are left, too few to tell whose "
+                "references they are; go back to a snapshot with `facematch gallery rollback`, "
+                "or enroll again"
+            )
+    columns = _map_columns(path, structure, _bytes_of(file))
+    return DamagedColumns(structure.info, columns, structure.rows)
+
+
+class _Padded(PatientFile):
+    """A file with zeros in place of its missing tail."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        super().__init__(file)
+        self._size = size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            offset, whence = self._size + offset, io.SEEK_SET
+        return super().seek(offset, whence)
+
+
+def _bytes_of(file: BinaryIO) -> UInt8Array:
+    """uint8 (bytes,), read-only: mapped from disk, or where they lie in memory."""
+    if isinstance(file, io.BytesIO):
+        raw = np.frombuffer(file.getbuffer(), np.uint8)
+        raw.flags.writeable = False
+        return raw
+    return np.memmap(file, np.uint8, "r").view(np.ndarray)
 
 
 def _what_it_is(file: BinaryIO, head: bytes) -> str:
@@ -114,8 +169,11 @@ def _map_columns(path: Path, structure: Structure, raw: UInt8Array) -> dict[str,
     first = 0
     for column in columns_of(structure.version):
         extent = structure.extents[column.name]
-        shape = column.shape(structure.rows[column.name], size)
-        data = raw[extent.offset : extent.offset + extent.nbytes].view(column.dtype).reshape(shape)
+        row_bytes = column.nbytes(1, size)
+        # Of a file that was cut, the rows that are left.
+        present = max(0, min(extent.nbytes, len(raw) - extent.offset)) // row_bytes
+        data = raw[extent.offset : extent.offset + present * row_bytes].view(column.dtype)
+        data = data.reshape(column.shape(present, size))
         blocks = block_count(extent.nbytes)
         columns[column.name] = Stored(path, column.name, data, digests[first : first + blocks])
         first += blocks

@@ -2,12 +2,15 @@
 
 A block of 16384 bytes whose checksum fails is not used at all: which of its bytes are wrong
 cannot be told. A reference is lost with its template or with the number of its subject; what
-else of it is lost is left blank, and said. HDF5 keeps its own structure at the end of the
-file: where that is lost, as in a truncated file, nothing can be found, and a snapshot helps.
+else of it is lost is left blank, and said. Of a file whose tail is missing, all before the cut
+counts as sound if its blocks are whole: structure, checksums and subjects lie first, then what
+is small, then templates, and crops last. Where the structure is cut, which earlier versions of
+facematch spread over the file, nothing can be found, and a snapshot helps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +21,9 @@ from facematch.gallery.format import (
     UNIT_NORM_TOLERANCE,
 )
 from facematch.gallery.names import name_problem
-from facematch.gallery.opening import open_damaged
+from facematch.gallery.opening import DamagedColumns, open_damaged
 from facematch.gallery.quality import quality_from
 from facematch.gallery.stored import TEXT_ERRORS, Stored
-from facematch.gallery.structure import GalleryInfo
 from facematch.types import BoolArray, Float32Array, Int64Array, ModelIdentity, Quality, Reference
 
 _NO_SHA256 = "0" * 64
@@ -61,6 +63,7 @@ class Salvage:
         losses: one per reference that lost anything.
         renamed: placeholders for subjects whose names are lost.
         crops_lost: crops of which it is not known whose they are.
+        pairs_lost: pairs of the list of different people that cannot be read.
         rows: references of the damaged gallery.
     """
 
@@ -71,18 +74,20 @@ class Salvage:
     losses: tuple[Loss, ...]
     renamed: tuple[str, ...]
     crops_lost: int
+    pairs_lost: int
     rows: int
 
 
 @dataclass(slots=True)
 class _Columns:
-    """Columns with what is sound of each, found out once."""
+    """Columns with what is sound of each, found out once. What is missing is not sound."""
 
-    stored: dict[str, Stored]
+    stored: Mapping[str, Stored]
+    rows: Mapping[str, int]
     _sound: dict[str, BoolArray] = field(default_factory=dict)
 
     def sound(self, name: str) -> BoolArray:
-        """bool (rows,): which rows lie in sound blocks only."""
+        """bool (rows,): which rows lie in sound blocks only, of those that are in the file."""
         if name not in self._sound:
             column = self.stored[name]
             sound = np.ones(len(column), bool)
@@ -92,10 +97,18 @@ class _Columns:
             self._sound[name] = sound
         return self._sound[name]
 
+    def has(self, name: str, row: int) -> bool:
+        """Whether a row of a column is in the file and sound."""
+        return row < len(self.sound(name)) and bool(self.sound(name)[row])
+
+    def lost(self, name: str) -> int:
+        """How many rows of a column are missing or not sound."""
+        return self.rows.get(name, 0) - int(self.sound(name).sum())
+
     def text(self, name: str, row: int) -> str | None:
         """One string of a column; None if it is not sound."""
         offsets, utf8 = f"{name}/offsets", f"{name}/utf8"
-        if not self.sound(offsets)[row : row + 2].all():
+        if not (self.has(offsets, row) and self.has(offsets, row + 1)):
             return None
         start, stop = self.stored[offsets].array[row : row + 2].tolist()
         inside = 0 <= start <= stop <= len(self.stored[utf8])
@@ -113,15 +126,17 @@ def salvage(path: Path) -> Salvage:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        info, stored = open_damaged(file, path)
-    return _salvage(info, _Columns(stored))
+        found = open_damaged(file, path)
+    return _salvage(found, _Columns(found.columns, found.rows))
 
 
-def _salvage(info: GalleryInfo, columns: _Columns) -> Salvage:
+def _salvage(found: DamagedColumns, columns: _Columns) -> Salvage:
     names, renamed = _names(columns)
     crop_of = _crops(columns)
-    template_sound = columns.sound("templates") & _unit_norm(columns.stored["templates"])
     subjects = columns.stored["references/subject"].array
+    template_sound = np.zeros(len(subjects), bool)
+    present = columns.stored["templates"].array
+    template_sound[: len(present)] = columns.sound("templates") & _unit_norm(present)
     subject_sound = columns.sound("references/subject")
     subject_sound = subject_sound & (subjects >= 0) & (subjects < len(names))
     references, rows, losses = [], [], []
@@ -139,13 +154,14 @@ def _salvage(info: GalleryInfo, columns: _Columns) -> Salvage:
         if lost:
             losses.append(Loss(row, subject, tuple(lost)))
     return Salvage(
-        identity=info.identity,
+        identity=found.info.identity,
         references=tuple(references),
         templates=columns.stored["templates"].array[rows].astype(np.float32),
         distinct=_distinct(columns, names, {r.subject for r in references}),
         losses=tuple(losses),
         renamed=tuple(name for name in renamed if any(r.subject == name for r in references)),
-        crops_lost=len(columns.stored["crops/row"]) - len(crop_of),
+        crops_lost=columns.rows["crops/row"] - len(crop_of),
+        pairs_lost=columns.lost("subjects/distinct"),
         rows=len(subjects),
     )
 
@@ -156,7 +172,7 @@ def _reference(
     """A reference with blanks for what is not sound, and the names of the blanks."""
     stored = columns.stored
     parts = ("source_sha256", "box_xyxy", "quality", "enrolled_at")
-    missing = [part for part in parts if not columns.sound(f"references/{part}")[row]]
+    missing = [part for part in parts if not columns.has(f"references/{part}", row)]
     path = columns.text("references/source_path", row)
     warnings = columns.text("references/warnings", row)
     if path is None or "\0" in path:
@@ -165,17 +181,19 @@ def _reference(
     if warnings is None and "quality" not in missing:
         missing.append("quality")
     crop = crop_of.get(row)
-    if crop is not None and not columns.sound("crops/rgb")[crop]:
+    if crop is not None and not columns.has("crops/rgb", crop):
         crop = None
         missing.append("crop")
     quality = _NO_QUALITY
     if "quality" not in missing and warnings is not None:
         quality = quality_from(stored["references/quality"].array[row], warnings)
-    sha256 = stored["references/source_sha256"].array[row].tobytes().hex()
+    sha256 = _NO_SHA256
+    if "source_sha256" not in missing:
+        sha256 = stored["references/source_sha256"].array[row].tobytes().hex()
     reference = Reference(
         subject=subject,
         source_path=path or "",
-        source_sha256=_NO_SHA256 if "source_sha256" in missing else sha256,
+        source_sha256=sha256,
         box_xyxy=_NO_BOX
         if "box_xyxy" in missing
         else stored["references/box_xyxy"].array[row].copy(),
@@ -216,9 +234,9 @@ def _crops(columns: _Columns) -> dict[int, int]:
     return {row: crop for crop, row in enumerate(rows.tolist()) if sound[crop]}
 
 
-def _unit_norm(templates: Stored) -> BoolArray:
+def _unit_norm(templates: Float32Array) -> BoolArray:
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.linalg.norm(templates.array.astype(np.float64), axis=1)
+        norms = np.linalg.norm(templates.astype(np.float64), axis=1)
     sound: BoolArray = np.abs(norms - 1) <= UNIT_NORM_TOLERANCE
     return sound
 

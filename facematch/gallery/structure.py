@@ -23,6 +23,7 @@ from facematch.gallery.format import (
     CHECKSUMS,
     COLUMNS,
     DIGEST_BYTES,
+    DISK_ORDER,
     FORMAT_NAME,
     FORMAT_VERSION,
     PAGE_BYTES,
@@ -30,7 +31,7 @@ from facematch.gallery.format import (
     block_count,
     columns_of,
 )
-from facematch.gallery.patient import writing_hdf5
+from facematch.gallery.patient import PatientFile, writing_hdf5
 from facematch.gallery.seal import Extent
 from facematch.types import ModelIdentity
 
@@ -102,7 +103,7 @@ def create_skeleton(path: Path, info: GalleryInfo, rows: Mapping[str, int]) -> S
             alignment_interval=PAGE_BYTES,
         ) as file,
     ):
-        extents = {
+        datasets = {
             name: _create_dataset(file, name, dtype, shape)
             for name, (dtype, shape) in shapes.items()
         }
@@ -113,22 +114,37 @@ def create_skeleton(path: Path, info: GalleryInfo, rows: Mapping[str, int]) -> S
         file.attrs.create("updated_at", info.updated_at, dtype="<f8")
         file.attrs["library_version"] = np.bytes_(info.library_version)
         file.attrs.create("snapshots", info.snapshots, dtype="<i4")
+        # All that HDF5 writes for itself comes before the data, so that a file whose tail is
+        # missing can still be taken apart. It puts some of it off until it is flushed.
+        file.flush()
+        extents = {name: _allocate(datasets[name]) for name in DISK_ORDER}
     return Structure(FORMAT_VERSION, info, {**rows, CHECKSUMS: blocks}, extents)
 
 
-def _create_dataset(file: h5py.File, name: str, dtype: str, shape: tuple[int, ...]) -> Extent:
-    """A contiguous dataset whose space is taken at once and not filled."""
+def _create_dataset(file: h5py.File, name: str, dtype: str, shape: tuple[int, ...]) -> Any:
+    """A contiguous dataset that has no space yet; a low-level ``h5py.h5d.DatasetID``."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_layout(h5py.h5d.CONTIGUOUS)
-    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_LATE)
     creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     linking = h5py.h5p.create(h5py.h5p.LINK_CREATE)
     linking.set_create_intermediate_group(True)
     space = h5py.h5s.create_simple(shape)
     kind = h5py.h5t.py_create(np.dtype(dtype))
-    dataset = h5py.h5d.create(file.id, name.encode(), kind, space, creation, linking)
-    nbytes = prod(shape) * np.dtype(dtype).itemsize
-    return Extent(dataset.get_offset() if nbytes > 0 else 0, nbytes)
+    return h5py.h5d.create(file.id, name.encode(), kind, space, creation, linking)
+
+
+def _allocate(dataset: Any) -> Extent:
+    """Take the space of a dataset, without filling it."""
+    nbytes = prod(dataset.shape) * dataset.dtype.itemsize
+    if nbytes == 0:
+        return Extent(0, 0)
+    # HDF5 takes all of it for the first element that is written.
+    one = (1,) * len(dataset.shape)
+    chosen = dataset.get_space()
+    chosen.select_hyperslab((0,) * len(one), one)
+    dataset.write(h5py.h5s.create_simple(one), chosen, np.zeros(one, dataset.dtype))
+    return Extent(dataset.get_offset(), nbytes)
 
 
 @contextmanager
@@ -265,7 +281,7 @@ class StrictReader:
         return here
 
 
-def read_structure(file: BinaryIO, path: Path, file_size: int) -> Structure:
+def read_structure(file: BinaryIO | PatientFile, path: Path, file_size: int) -> Structure:
     """Read and check the HDF5 structure of a gallery.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,15 @@ from facematch.calibration.choice import DecisionThreshold
 from facematch.errors import NoFaceError, OutputError, UsageError
 from facematch.gallery.atomic import replacing
 from facematch.metrics.distances import pairwise
+from facematch.overwriting import require_replaceable
 from facematch.pipeline import AnalyzedPhotograph, Analyzer, Failure
 from facematch.types import Float32Array, Int64Array
 
 # All distances are held at once: 400 MB for this many.
 LARGEST = 10_000
+
+_LIST_HEADER = ("subject", "path")
+_PLACEHOLDER = re.compile(r"person-\d{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +129,43 @@ def group(distances: Float32Array, threshold: float) -> Int64Array:
     return found
 
 
+def require_list_place(path: Path) -> None:
+    """Lets a list of people replace nothing but one in which no name was put in.
+
+    Raises:
+        OutputError: something else is there.
+    """
+    require_replaceable(path, "a list of people without names", _is_list)
+
+
 def write_list(people: Sequence[Person], path: Path) -> None:
     """Write the CSV that ``enroll`` takes, for names to be put in.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or something else is there.
     """
+    require_list_place(path)
     with (
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         table = csv.writer(file)
-        table.writerow(["subject", "path"])
+        table.writerow(_LIST_HEADER)
         for person in people:
             # Absolute, so that no cell can begin as a formula does.
             table.writerows([person.name, str(Path(p).absolute())] for p in person.paths)
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file is what was written before: one in which names were put in is not."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = csv.reader(file)
+            return tuple(next(rows, ())) == _LIST_HEADER and all(
+                len(row) == len(_LIST_HEADER) and _PLACEHOLDER.fullmatch(row[0]) for row in rows
+            )
+    except (OSError, csv.Error):
+        return False
 
 
 def write_folders(people: Sequence[Person], folder: Path) -> None:

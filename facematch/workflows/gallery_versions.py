@@ -74,6 +74,7 @@ class RepairResult:
         losses: one per reference that lost anything.
         renamed: placeholders for subjects whose names are lost.
         crops_lost: crops of which it is not known whose they are.
+        pairs_lost: pairs of the list of different people that cannot be read.
     """
 
     source: str
@@ -82,11 +83,12 @@ class RepairResult:
     losses: tuple[Loss, ...]
     renamed: tuple[str, ...]
     crops_lost: int
+    pairs_lost: int
 
     @property
     def complete(self) -> bool:
         """Whether nothing was lost."""
-        return not (self.losses or self.renamed or self.crops_lost)
+        return not (self.losses or self.renamed or self.crops_lost or self.pairs_lost)
 
 
 def list_snapshots(path: Path, *, keep: int | None = None, wait_s: float = 0) -> SnapshotsResult:
@@ -197,6 +199,7 @@ def repair(path: Path, target: Path) -> RepairResult:
             saved.losses,
             saved.renamed,
             saved.crops_lost,
+            saved.pairs_lost,
         )
 
 

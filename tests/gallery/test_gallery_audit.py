@@ -132,6 +132,11 @@ def test_the_command_and_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (found["schema_version"], found["threshold"]) == (1, THRESHOLD)
     assert (tmp_path / "faces.h5").read_bytes() == before
     assert run("--threshold", "0.1", "--html", "no/audit.html")[0] == 8
+    assert run("--threshold", THRESHOLD, "--html", "audit.html")[0] == 0
+    code, out, err = run("--threshold", THRESHOLD, "--html", "faces.h5")
+    assert (code, out) == (8, "")
+    assert "not an audit" in err
+    assert (tmp_path / "faces.h5").read_bytes() == before
 
 
 @pytest.mark.parametrize("people", [[], ["Ada"]])

@@ -114,7 +114,7 @@ def test_what_cannot_be_repaired(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no gallery" * 1000)
     with pytest.raises(GalleryFormatError):
         repair(tmp_path / "text.h5", tmp_path / "new.h5")
-    (tmp_path / "cut.h5").write_bytes(sound.read_bytes()[:-5000])
+    (tmp_path / "cut.h5").write_bytes(sound.read_bytes()[:50_000])
     with pytest.raises(GalleryFormatError, match="gallery rollback"):
         repair(tmp_path / "cut.h5", tmp_path / "new.h5")
     with pytest.raises(GalleryError, match="there is no gallery"):
@@ -122,6 +122,73 @@ def test_what_cannot_be_repaired(sound: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
         repair(sound, sound)
     assert not (tmp_path / "new.h5").exists()
+
+
+def cut_at(sound: Path, folder: Path, size: int) -> RepairResult | str:
+    """The repair of a gallery of which the first bytes are left, or why there is none."""
+    (folder / "new.h5").unlink(missing_ok=True)
+    (folder / "bad.h5").write_bytes(sound.read_bytes()[:size])
+    try:
+        return repair(folder / "bad.h5", folder / "new.h5")
+    except GalleryError as error:
+        assert not (folder / "new.h5").exists()
+        return str(error)
+
+
+def test_a_missing_tail_costs_what_was_in_it(sound: Path, tmp_path: Path) -> None:
+    with h5py.File(sound, "r", locking=False) as file:
+        templates = file["templates"].id.get_offset()
+        crops = file["crops/rgb"].id.get_offset()
+    result = cut_at(sound, tmp_path, crops + 112 * 112 * 3 + 5000)
+    assert not isinstance(result, str)
+    # Checksums go by blocks of 16384 bytes, so that of the second one the first crop is hit.
+    assert [(loss.row, loss.parts) for loss in result.losses] == [
+        (row, ("crop",)) for row in range(3)
+    ]
+    check_saved(sound, tmp_path, result)
+    result = cut_at(sound, tmp_path, templates + 2 * 16384)
+    assert not isinstance(result, str)
+    assert result.state.references == 512
+    assert [loss.row for loss in result.losses if loss.whole_reference] == list(range(512, N))
+    check_saved(sound, tmp_path, result)
+    result = cut_at(sound, tmp_path, templates)
+    assert isinstance(result, str)
+    assert "not one of 600 references is sound" in result
+
+
+def test_wherever_a_file_is_cut_nothing_is_lost_in_silence(sound: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    size = sound.stat().st_size
+    with h5py.File(sound, "r", locking=False) as file:
+        templates = file["templates"].id.get_offset()
+    cuts = [*rng.integers(0, size, 16).tolist(), *rng.integers(templates, size, 8).tolist()]
+    outcomes = set()
+    for cut in (*cuts, 0, 87, 88, 4096, size - 1):
+        result = cut_at(sound, tmp_path, cut)
+        outcomes.add(isinstance(result, str))
+        if isinstance(result, str):
+            assert len(result.splitlines()) == 1
+            assert "bad.h5" in result
+        else:
+            gone = sum(loss.whole_reference for loss in result.losses)
+            assert result.state.references + gone == result.references == N
+            assert not result.complete, cut
+            check_saved(sound, tmp_path, result)
+    assert outcomes == {True, False}
+
+
+def test_a_list_of_different_people_is_not_lost_in_silence(sound: Path, tmp_path: Path) -> None:
+    result = repaired(sound, tmp_path, "subjects/distinct")
+    assert (result.losses, result.pairs_lost, result.complete) == ((), 1, False)
+
+
+def test_a_file_whose_structure_is_spread_over_it_keeps_nothing_without_its_tail(
+    tmp_path: Path,
+) -> None:
+    old = Path(__file__).parent / "golden" / "version-2.h5"
+    result = cut_at(old, tmp_path, old.stat().st_size * 3 // 4)
+    assert isinstance(result, str)
+    assert "gallery rollback" in result
 
 
 def test_random_damage_is_never_passed_on(sound: Path, tmp_path: Path) -> None:

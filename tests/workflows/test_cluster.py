@@ -115,6 +115,13 @@ def test_the_command_writes_what_enroll_takes(
     found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert [len(person["paths"]) for person in found["people"]] == [3, 2, 1]
     assert (found["failed"], found["threshold"], found["model"]) == ([], 0.2, "fake-1")
+    named = (tmp_path / "people.csv").read_bytes().replace(b"person-002", b"Zora")
+    for other in (named, b"subject,path,age\r\n", b'subject,path\r\n"', b"\x89PNG"):
+        (tmp_path / "people.csv").write_bytes(other)
+        refused = CliRunner().invoke(app, arguments)
+        assert (refused.exit_code, refused.stdout) == (8, "")
+        assert "not a list of people without names" in refused.stderr
+        assert (tmp_path / "people.csv").read_bytes() == other
 
 
 def test_photographs_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:

@@ -77,3 +77,20 @@ class ExportFormat(StrEnum):
 
     H5 = "h5"
     CSV = "csv"
+    JSON = "json"
+
+
+class FaceConflict(StrEnum):
+    """What an import does with a face that the gallery has, but not as the file has it."""
+
+    SKIP = "skip"
+    REPLACE = "replace"
+    FAIL = "fail"
+
+
+class NameConflict(StrEnum):
+    """What an import does with a name that the gallery has, for somebody who may be another."""
+
+    JOIN = "join"
+    RENAME = "rename"
+    FAIL = "fail"

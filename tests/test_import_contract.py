@@ -43,7 +43,7 @@ CONTRACT: dict[str, set[str]] = {
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},
     "workflows": {
         *("errors", "types", "choices", "metrics", "runtime", "imaging", "embedding"),
-        *("calibration", "gallery", "pipeline", "training"),
+        *("calibration", "gallery", "pipeline", "training", "overwriting"),
     },
     # The commands hand galleries, pipelines and calibrations to workflows, and print what
     # comes back; networks, devices and training stay behind those. Of the models they know

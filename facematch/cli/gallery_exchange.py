@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.choices import ExportFormat
+from facematch.choices import ExportFormat, FaceConflict, NameConflict
 from facematch.cli import gallery_output, options, output
 from facematch.cli.foreign import escaped
 from facematch.errors import GalleryError
@@ -25,8 +25,9 @@ def export(
         ExportFormat | None,
         typer.Option(
             "--format",
-            help="h5 can be imported again; csv is for reading, with the templates in a .npy "
-            "beside it [default: csv if the file is called so, else h5].",
+            help="All can be imported again. h5 is for any size; csv, with the templates in a "
+            ".npz beside it, for spreadsheets; json for other programs [default: csv or json if "
+            "the file is called so, else h5].",
         ),
     ] = None,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
@@ -37,19 +38,23 @@ def export(
     from facematch.workflows import gallery_exchange as workflow
 
     if form is None:
-        form = ExportFormat.CSV if out.suffix.lower() == ".csv" else ExportFormat.H5
-    result = workflow.export(gallery, out, as_csv=form is ExportFormat.CSV)
+        by_name = {f".{known}": known for known in ExportFormat}
+        form = by_name.get(out.suffix.lower(), ExportFormat.H5)
+    result = workflow.export(gallery, out, form)
     if json:
         document = {"files": list(result.files), "format": form, "templates": result.references}
         output.print_json(gallery_output.about(document, result.state))
     else:
-        print(f"wrote {result.references} templates to {' and '.join(result.files)}")
+        print(f"wrote {result.references} templates to {escaped(' and '.join(result.files))}")
     gallery_output.note_state(result.state, quiet)
 
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="Written by `embed` or `gallery export`.", readable=False)
+        Path,
+        typer.Argument(
+            help="Written by `embed` or `gallery export`; of a table, the .csv.", readable=False
+        ),
     ],
     subject: Annotated[
         str | None,
@@ -64,15 +69,40 @@ def import_(
             metavar="NAME",
         ),
     ] = None,
+    on_conflict: Annotated[
+        FaceConflict,
+        typer.Option(
+            "--on-conflict",
+            help="When the gallery has a face of the file (the same place of the same "
+            "photograph) under another name or with other data: skip keeps the gallery's, "
+            "replace takes the file's, fail imports nothing. What is the same in both is skipped.",
+        ),
+    ] = FaceConflict.SKIP,
+    same_name: Annotated[
+        NameConflict,
+        typer.Option(
+            "--same-name",
+            help="When the gallery has a subject of that name but none of its faces: join takes "
+            "them for one person, rename adds a number to the file's name, fail imports nothing.",
+        ),
+    ] = NameConflict.JOIN,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Add templates from a file. Faces that are in the gallery already are skipped."""
+    """Add templates from a file, all at once. Faces that are in the gallery are not added again."""
     from facematch.workflows import gallery_exchange as workflow
 
-    result = workflow.import_file(gallery, file, subject=subject, model=model, wait_s=wait)
+    result = workflow.import_file(
+        gallery,
+        file,
+        subject=subject,
+        model=model,
+        faces=on_conflict,
+        names=same_name,
+        wait_s=wait,
+    )
     if json:
         output.print_json(_import_json(result))
     else:
@@ -88,6 +118,9 @@ def _import_json(result: ImportResult) -> dict[str, Any]:
         "skipped": [asdict(left) for left in result.skipped],
         "failed": [asdict(left) for left in result.failed],
         "source": result.source,
+        "replaced": result.replaced,
+        "renamed": [{"name": old, "new": new} for old, new in result.renamed],
+        "distinct": result.distinct,
     }
     return gallery_output.about(document, result.state)
 
@@ -97,6 +130,12 @@ def _print_import(result: ImportResult) -> None:
         f"imported {result.imported}, skipped {len(result.skipped)} (already enrolled), "
         f"failed {len(result.failed)}"
     )
+    if result.replaced:
+        print(f"  replaced {gallery_output.references(result.replaced)} of the gallery")
+    for old, new in result.renamed:
+        print(f"  {escaped(old)} of the file is now {escaped(new)}")
+    if result.distinct:
+        print(f"  {output.counted(result.distinct, 'pairs')} noted as different people")
     for left in result.failed[: output.SHOWN_FAILURES]:
         print(f"  {escaped(left.path)}: {escaped(left.reason)}")
     if len(result.failed) > output.SHOWN_FAILURES:

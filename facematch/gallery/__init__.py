@@ -2,10 +2,12 @@
 
 from facematch.gallery.exchange import (
     TemplateSet,
-    export_csv,
-    export_gallery,
+    arrays_beside,
     import_templates,
     require_templates_place,
+    templates_of,
+    write_json,
+    write_table,
     write_templates,
 )
 from facematch.gallery.integrity import IntegrityReport
@@ -21,11 +23,13 @@ __all__ = [
     "SearchResult",
     "SubjectSummary",
     "TemplateSet",
-    "export_csv",
-    "export_gallery",
+    "arrays_beside",
     "import_templates",
     "normalize_subject",
     "require_templates_place",
     "search",
+    "templates_of",
+    "write_json",
+    "write_table",
     "write_templates",
 ]

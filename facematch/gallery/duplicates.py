@@ -6,8 +6,7 @@ fraction of a pixel beside.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from facematch.gallery.names import normalize_subject
@@ -15,49 +14,64 @@ from facematch.gallery.reader import Gallery
 from facematch.types import Float32Array, Reference
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownFace:
+    """A face in a photograph; ``row`` is that in the gallery, None if it is not there yet."""
+
+    subject: str
+    box_xyxy: Float32Array
+    row: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class KnownFaces:
-    """Faces by photograph (SHA-256), each with its subject and box."""
+    """Faces by photograph (SHA-256)."""
 
-    _places: dict[str, list[tuple[str, Float32Array]]] = field(default_factory=dict)
+    _places: dict[str, list[KnownFace]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, path: str | os.PathLike[str], enrolled: Set[str], wanted: Sequence[Reference]
-    ) -> KnownFaces:
+    def of(cls, gallery: Gallery, wanted: Sequence[Reference]) -> KnownFaces:
         """The faces that a gallery has in the photographs of some references.
 
         Args:
-            path: the gallery; need not exist if nothing is enrolled.
-            enrolled: hexadecimal SHA-256 of the photographs in it.
+            gallery: open.
             wanted: the references.
 
         Raises:
             GalleryCorruptError: the gallery is damaged.
         """
         faces = cls()
-        photographs = enrolled & {reference.source_sha256 for reference in wanted}
-        if photographs:
-            with Gallery.open(path) as gallery:
-                for row in range(len(gallery)):
-                    reference = gallery.reference(row)
-                    if reference.source_sha256 in photographs:
-                        faces.add(reference)
+        photographs = gallery.source_hashes() & {r.source_sha256 for r in wanted}
+        for row in range(len(gallery)) if photographs else ():
+            reference = gallery.reference(row)
+            if reference.source_sha256 in photographs:
+                faces.add(reference, row)
         return faces
 
-    def add(self, reference: Reference) -> None:
+    def add(self, reference: Reference, row: int | None = None) -> None:
         """Note one more face."""
-        place = (normalize_subject(reference.subject), reference.box_xyxy)
-        self._places.setdefault(reference.source_sha256, []).append(place)
+        face = KnownFace(normalize_subject(reference.subject), reference.box_xyxy, row)
+        self._places.setdefault(reference.source_sha256, []).append(face)
+
+    def replace(self, reference: Reference) -> None:
+        """Note a face in place of those in the same place."""
+        same = self.same(reference)
+        places = self._places[reference.source_sha256]
+        self._places[reference.source_sha256] = [face for face in places if face not in same]
+        self.add(reference)
+
+    def same(self, reference: Reference) -> tuple[KnownFace, ...]:
+        """The faces in the same place of the same photograph."""
+        return tuple(
+            face
+            for face in self._places.get(reference.source_sha256, [])
+            if same_place(face.box_xyxy, reference.box_xyxy)
+        )
 
     def owner(self, reference: Reference) -> str | None:
         """Who has this face, the reference's own subject if that is one of them."""
         subject = normalize_subject(reference.subject)
-        owners = [
-            owner
-            for owner, box in self._places.get(reference.source_sha256, [])
-            if same_place(box, reference.box_xyxy)
-        ]
+        owners = [face.subject for face in self.same(reference)]
         if subject in owners:
             return subject
         return owners[0] if owners else None

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from facematch import __version__
-from facematch.gallery.atomic import remove_stale, replacing
+from facematch.gallery.atomic import remove_stale
 from facematch.gallery.checks import check_templates
-from facematch.gallery.contents import reference_contents, subject_contents, write_contents
+from facematch.gallery.committing import write_version
+from facematch.gallery.contents import reference_contents, subject_contents
 from facematch.gallery.reader import Gallery
-from facematch.gallery.snapshots import prune_snapshots, take_snapshot
+from facematch.gallery.snapshots import prune_snapshots
 from facematch.gallery.structure import GalleryInfo
 from facematch.types import Float32Array, ModelIdentity
 
@@ -56,8 +57,5 @@ def write_reembedded(
         **subject_contents(old.subject_names, used, subjects, distinct),
     }
     remove_stale(path)
-    with replacing(path) as temporary:
-        write_contents(temporary, info, contents)
-        if info.snapshots > 0:
-            take_snapshot(path)
+    write_version(path, info, contents, snapshot=info.snapshots > 0)
     prune_snapshots(path, info.snapshots)

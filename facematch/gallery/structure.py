@@ -174,6 +174,13 @@ def write_identity(file: h5py.File, identity: ModelIdentity) -> None:
     file.attrs.create("embedding_size", identity.embedding_size, dtype="<i4")
 
 
+def not_valid(path: Path, kind: str, problem: str) -> GalleryFormatError:
+    """The error for a file that is not what it should be."""
+    return GalleryFormatError(
+        f"{path} is not a valid {kind}: {problem}; use a sound copy or make the file again"
+    )
+
+
 class StrictReader:
     """Takes an HDF5 file apart and accepts nothing but plain datasets inside it.
 
@@ -191,10 +198,7 @@ class StrictReader:
         self._file_size = file_size
 
     def refuse(self, problem: str) -> GalleryFormatError:
-        return GalleryFormatError(
-            f"{self._path} is not a valid {self._kind}: {problem}; "
-            "use a sound copy or make the file again"
-        )
+        return not_valid(self._path, self._kind, problem)
 
     def members(self, group: str, expected: set[str]) -> None:
         """Refuse a group with other members than the expected ones."""

@@ -14,18 +14,14 @@ import numpy as np
 
 from facematch import __version__
 from facematch.errors import UsageError
-from facematch.gallery.atomic import remove_stale, replacing
+from facematch.gallery.atomic import remove_stale
 from facematch.gallery.checks import check_reference, check_templates
-from facematch.gallery.contents import (
-    Content,
-    reference_contents,
-    subject_contents,
-    write_contents,
-)
+from facematch.gallery.committing import write_version
+from facematch.gallery.contents import Content, reference_contents, subject_contents
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.names import normalize_subject
 from facematch.gallery.reader import Gallery, not_found, unknown_subject
-from facematch.gallery.snapshots import prune_snapshots, take_snapshot
+from facematch.gallery.snapshots import prune_snapshots
 from facematch.gallery.structure import GalleryInfo
 from facematch.types import BoolArray, Float32Array, ModelIdentity, Reference
 
@@ -128,17 +124,20 @@ class GalleryWriter:
         self._load(None)
         self._lock.release()
 
+    @property
+    def gallery(self) -> Gallery:
+        """The gallery as of opening or of the last commit, open until the next one.
+
+        Raises:
+            GalleryNotFoundError: there is none yet.
+        """
+        if self._base is None:
+            raise not_found(self.path)
+        return self._base
+
     def __len__(self) -> int:
         """Number of references, as a commit would leave it."""
         return int(self._keep.sum()) + len(self._additions)
-
-    def source_hashes(self) -> frozenset[str]:
-        """Hexadecimal SHA-256 of every photograph, as a commit would leave it."""
-        added = (a.reference.source_sha256 for a in self._additions)
-        if self._base is None:
-            return frozenset(added)
-        stored = self._base.column("references/source_sha256").checked
-        return frozenset(row.tobytes().hex() for row in stored[self._keep]).union(added)
 
     def subject_by_source(self) -> dict[str, str]:
         """Subject of every photograph by its hexadecimal SHA-256, as a commit would leave it."""
@@ -155,6 +154,11 @@ class GalleryWriter:
     def subject_count(self) -> int:
         """Number of subjects, as a commit would leave it."""
         return len(self._rows)
+
+    @property
+    def subject_names(self) -> frozenset[str]:
+        """All subjects, as a commit would leave them."""
+        return frozenset(self._rows)
 
     def add(self, references: Sequence[Reference], templates: Float32Array) -> None:
         """Append references. Subjects that are new are made.
@@ -191,15 +195,20 @@ class GalleryWriter:
         self._forget(subject)
         return before - len(self)
 
-    def remove_reference(self, row: int) -> None:
+    def remove_reference(self, row: int, *, erase: bool = True) -> None:
         """Remove one reference, and its subject with the last one.
+
+        Args:
+            row: of the reference.
+            erase: take no snapshot of what holds it.
 
         Raises:
             UsageError: there is no such row, or it has been removed already.
         """
         self._check_row(row)
         self._keep[row] = False
-        self._snapshot_due = False
+        if erase:
+            self._snapshot_due = False
         self._forget_if_empty(int(self._subject[row]))
 
     def rename(self, old: str, new: str) -> None:
@@ -320,11 +329,8 @@ class GalleryWriter:
             library_version=__version__,
             snapshots=self._snapshots,
         )
-        contents = self._contents()
-        with replacing(self.path) as temporary:
-            write_contents(temporary, info, contents)
-            if self._snapshot_due and self._snapshots > 0 and self._base is not None:
-                take_snapshot(self.path)
+        due = self._snapshot_due and self._snapshots > 0 and self._base is not None
+        write_version(self.path, info, self._contents(), snapshot=due)
         self._snapshot_due = False
         if not self._is_snapshot:
             prune_snapshots(self.path, self._snapshots)

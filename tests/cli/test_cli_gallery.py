@@ -340,7 +340,8 @@ def test_an_export_is_imported_whole_into_a_new_gallery(tmp_path: Path, faces: P
     assert exported["templates"] == 4
     copy = tmp_path / "copy.h5"
     found = document(
-        run("import", out, "--gallery", copy, "--json"), "imported", "skipped", "failed", "source"
+        run("import", out, "--gallery", copy, "--json"),
+        *("imported", "skipped", "failed", "source", "replaced", "renamed", "distinct"),
     )
     assert (found["imported"], found["skipped"], found["failed"]) == (4, [], [])
     with Gallery.open(faces) as old, Gallery.open(copy) as new:
@@ -377,6 +378,70 @@ def test_an_import_does_not_give_a_face_a_second_name(tmp_path: Path, faces: Pat
     only_bob = tmp_path / "bob.h5"
     write_templates(only_bob, IDENTITY, [reference("Bob", 3)], templates(1))
     assert run("import", only_bob).exit_code == 4
+
+
+def exported(faces: Path, *, name: str = "templates.csv") -> Path:
+    """An export in which Ada's first face is Eve's."""
+    out = faces.with_name(name)
+    assert run("export", "-o", out, "-q").exit_code == 0
+    out.write_bytes(out.read_bytes().replace(b"\n0,Ada", b"\n0,Eve"))
+    return out
+
+
+def test_a_face_that_both_have_differently_is_kept_replaced_or_fails(faces: Path) -> None:
+    out = exported(faces)
+    before = faces.read_bytes()
+    kept = run("import", out, "-q")
+    assert (kept.exit_code, kept.stdout.splitlines()[0]) == (
+        0,
+        "imported 0, skipped 3 (already enrolled), failed 1",
+    )
+    refused(run("import", out, "--on-conflict", "fail"), 4, "row 0", "'Ada'", "nothing was")
+    assert faces.read_bytes() == before
+    found = json.loads(run("import", out, "--on-conflict", "replace", "--json").stdout)
+    assert (found["imported"], found["replaced"], len(found["skipped"])) == (1, 1, 3)
+    assert subjects_of(faces) == {"Ada": 1, "Zoë": 1, "Bob": 1, "Eve": 1}
+    again = json.loads(run("import", out, "--on-conflict", "replace", "--json").stdout)
+    assert (again["imported"], again["replaced"], len(again["skipped"])) == (0, 0, 4)
+    assert json.loads(run("import", out, "--on-conflict", "fail", "--json").stdout)["failed"] == []
+
+
+def test_a_replaced_subject_keeps_what_is_known_of_it(faces: Path) -> None:
+    run("snapshots", "--keep", 1)
+    run("distinct", "Bob", "Zoë")
+    out = faces.with_name("all.json")
+    run("export", "-o", out)
+    document_ = json.loads(out.read_text("ascii"))
+    document_["references"][3]["enrolled_at"] += 1
+    out.write_text(json.dumps(document_), "ascii")
+    lines = run("import", out, "--on-conflict", "replace", "-q").stdout.splitlines()
+    assert lines == [
+        "imported 1, skipped 3 (already enrolled), failed 0",
+        "  replaced 1 reference of the gallery",
+    ]
+    assert json.loads(run("distinct", "--json").stdout)["pairs"] == [["Zoë", "Bob"]]
+    run("rollback", "--yes")
+    assert json.loads(run("show", "Bob", "--json").stdout)["references"][0]["row"] == 3
+
+
+def test_a_name_that_both_have_is_one_person_or_two(tmp_path: Path, faces: Path) -> None:
+    out = tmp_path / "others.h5"
+    strangers = [reference("Bob", 20), reference("Zoë", 21), reference("Zoë", 1)]
+    write_templates(out, IDENTITY, strangers, templates(3), [("Bob", "Zoë"), ("Bob", "Nobody")])
+    before = faces.read_bytes()
+    refused(run("import", out, "--same-name", "fail"), 4, "'Bob'", "--same-name")
+    assert faces.read_bytes() == before
+    shutil.copy(faces, tmp_path / "joined.h5")
+    joined = json.loads(run("import", out, "-g", "joined.h5", "--json").stdout)
+    assert (joined["renamed"], joined["distinct"]) == ([], 1)
+    assert subjects_of(tmp_path / "joined.h5") == {"Ada": 2, "Zoë": 2, "Bob": 2}
+    renamed = run("import", out, "--same-name", "rename", "-q").stdout.splitlines()
+    assert renamed == [  # one of Zoë's faces is in the gallery as hers, so she is the same
+        "imported 2, skipped 1 (already enrolled), failed 0",
+        "  Bob of the file is now Bob (2)",
+        "  1 pair noted as different people",
+    ]
+    assert subjects_of(faces) == {"Ada": 2, "Zoë": 2, "Bob": 1, "Bob (2)": 1}
 
 
 BOX = np.array([10, 20, 110, 140], np.float32)
@@ -416,15 +481,17 @@ def test_templates_without_a_name_need_a_subject(tmp_path: Path, faces: Path) ->
 
 def test_csv_is_chosen_by_name_or_by_option(tmp_path: Path, faces: Path) -> None:
     found = json.loads(run("export", "-o", "table.csv", "--json").stdout)
-    assert (found["format"], found["files"]) == ("csv", ["table.csv", "table.npy"])
+    assert (found["format"], found["files"]) == ("csv", ["table.csv", "table.npz"])
     with (tmp_path / "table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["subject"] for row in rows] == ["Ada", "Zoë", "Ada", "Bob"]
-    assert np.load(tmp_path / "table.npy").shape == (4, 16)
+    with np.load(tmp_path / "table.npz", allow_pickle=False) as arrays:
+        assert arrays["templates"].shape == (4, 16)
+    assert json.loads(run("export", "-o", "all.json", "--json").stdout)["format"] == "json"
     assert run("export", "-o", "a.csv", "--format", "h5").stdout == "wrote 4 templates to a.csv\n"
     assert h5py.is_hdf5(tmp_path / "a.csv")
     text = run("export", "-o", "b.txt", "--format", "csv").stdout
-    assert text == "wrote 4 templates to b.txt and b.npy\n"
+    assert text == "wrote 4 templates to b.txt and b.npz\n"
 
 
 def test_an_export_never_overwrites_its_gallery(tmp_path: Path, faces: Path) -> None:
@@ -432,8 +499,8 @@ def test_an_export_never_overwrites_its_gallery(tmp_path: Path, faces: Path) -> 
     (tmp_path / "link.h5").symlink_to(faces)
     refused(run("export", "-o", "faces.h5"), 2, "overwrite")
     refused(run("export", "-o", "link.h5"), 2, "overwrite")
-    refused(run("export", "-o", "table.npy", "--format", "csv"), 2, "*.csv")
-    renamed = tmp_path / "faces.npy"
+    refused(run("export", "-o", "table.npz", "--format", "csv"), 2, "*.csv")
+    renamed = tmp_path / "faces.npz"
     shutil.copy(faces, renamed)
     refused(run("export", "-g", renamed, "-o", "faces.csv"), 2, "overwrite")
     assert faces.read_bytes() == renamed.read_bytes() == before

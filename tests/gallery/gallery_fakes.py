@@ -52,9 +52,8 @@ def same_reference(a: Reference, b: Reference) -> bool:
     if a.crop_rgb is not None and b.crop_rgb is not None:
         crops = np.array_equal(a.crop_rgb, b.crop_rgb)
     return (
-        (a.subject, a.source_path, a.source_sha256, a.enrolled_at)
-        == (b.subject, b.source_path, b.source_sha256, b.enrolled_at)
+        (a.subject, a.source_path, a.source_sha256) == (b.subject, b.source_path, b.source_sha256)
         and a.box_xyxy.tobytes() == b.box_xyxy.tobytes()
-        and repr(a.quality) == repr(b.quality)
+        and repr((a.quality, a.enrolled_at)) == repr((b.quality, b.enrolled_at))
         and crops
     )

@@ -94,6 +94,10 @@ class GalleryLockedError(GalleryError):
     """Another process is writing to the gallery."""
 
 
+class GalleryKeyError(GalleryError):
+    """An encrypted gallery without its passphrase or key file, or with another one."""
+
+
 class EmptyGalleryError(GalleryError):
     """The gallery holds no templates."""
 

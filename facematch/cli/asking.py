@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 
 from facematch.errors import UsageError
@@ -19,6 +20,18 @@ def agrees(question: str) -> bool:
     """
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def secret(question: str) -> str:
+    """Asks for a passphrase without showing it.
+
+    Raises:
+        UsageError: the input ended.
+    """
+    try:
+        return getpass.getpass(question)
+    except EOFError:
+        raise UsageError("no passphrase was given") from None
 
 
 def require_answer(yes: bool, command: str) -> None:

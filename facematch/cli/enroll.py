@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
-from facematch.cli import options, output
+from facematch.cli import options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
@@ -26,6 +26,9 @@ def enroll(
         ),
     ],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
+    encrypt: unlocking.Encrypt = False,
     subject: Annotated[
         str | None, typer.Option("--subject", "-s", help="Whose photographs these are.")
     ] = None,
@@ -51,6 +54,8 @@ def enroll(
 
     plan = workflow.plan_enrolment(options.given_paths(paths), subject)
     choice = options.one_face(face, "enroll")
+    new = encrypt and not gallery.exists()
+    keys = unlocking.keys_of(passphrase_file, key_file, make=new, quiet=quiet)
     analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
     options.note(f"device: {engine.device}", quiet)
     with Progress("enrolling", quiet) as progress:
@@ -61,6 +66,8 @@ def enroll(
             unusable=plan.failures,
             keep_crops=keep_crops,
             wait_s=wait,
+            keys=keys,
+            encrypt=encrypt,
             progress=progress,
         )
     if json:

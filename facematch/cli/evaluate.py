@@ -20,6 +20,7 @@ from facematch.cli import (
     report_files,
     reproduce,
     search_page,
+    unlocking,
 )
 from facematch.cli.evaluate_outputs import (
     Outputs,
@@ -33,6 +34,7 @@ from facematch.errors import RegressionError, UsageError
 
 if TYPE_CHECKING:
     from facematch.calibration import LabelledComparisons, PhotographPairs
+    from facematch.gallery.keys import Keys
     from facematch.workflows.evaluate import FixedThreshold, SystemComparison
 
 
@@ -70,6 +72,8 @@ def evaluate(
             readable=False,
         ),
     ] = None,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Put two or more results side by side, the first as base."),
@@ -160,7 +164,7 @@ def evaluate(
             raise UsageError(
                 "a search takes --gallery and --probes together, without PAIRS or --baseline"
             )
-        run.search(gallery, probes, outputs)
+        run.search(gallery, probes, outputs, unlocking.keys_of(passphrase_file, key_file))
         return
     if len(listed) != 1:
         raise UsageError(
@@ -266,7 +270,7 @@ class _Run:
         if comparison is not None:
             _require_no_regression(comparison, baseline)
 
-    def search(self, gallery: Path, probes: Path, outputs: Outputs) -> None:
+    def search(self, gallery: Path, probes: Path, outputs: Outputs, keys: Keys) -> None:
         from facematch.gallery import Gallery
         from facematch.workflows import evaluate as workflow
         from facematch.workflows.enroll import plan_enrolment
@@ -274,7 +278,7 @@ class _Run:
         planned = [workflow.Probe(i.subject, i.path) for i in plan_enrolment([probes], None).items]
         templates, fixed, metric = self._opened()
         with (
-            Gallery.open(gallery, templates.identity) as opened,
+            Gallery.open(gallery, templates.identity, keys=keys) as opened,
             Progress("embedding", self._quiet) as progress,
         ):
             result = workflow.evaluate_gallery(

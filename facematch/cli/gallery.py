@@ -9,6 +9,7 @@ import typer
 
 from facematch.cli import (
     gallery_audit,
+    gallery_encryption,
     gallery_erase,
     gallery_exchange,
     gallery_output,
@@ -17,6 +18,7 @@ from facematch.cli import (
     gallery_versions,
     options,
     output,
+    unlocking,
 )
 from facematch.cli.foreign import escaped, shortened
 from facematch.errors import GalleryError
@@ -38,13 +40,15 @@ Subject = Annotated[str, typer.Argument(help="Name of the subject.")]
 @app.command("list")
 def list_(
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Who is in the gallery, with how many references."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.list_subjects(gallery)
+    result = workflow.list_subjects(gallery, keys=unlocking.keys_of(passphrase_file, key_file))
     if json:
         output.print_json([asdict(subject) for subject in result.subjects])
     else:
@@ -56,13 +60,17 @@ def list_(
 def show(
     subject: Subject,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """The references of a subject: where they come from and how good they are."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.show_subject(gallery, subject)
+    result = workflow.show_subject(
+        gallery, subject, keys=unlocking.keys_of(passphrase_file, key_file)
+    )
     if json:
         output.print_json(_show_json(result))
     else:
@@ -75,6 +83,8 @@ def rename(
     old: Annotated[str, typer.Argument(help="Name of the subject.")],
     new: Annotated[str, typer.Argument(help="The name it gets.")],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -82,7 +92,9 @@ def rename(
     """Give a subject another name."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.rename_subject(gallery, old, new, wait_s=wait)
+    result = workflow.rename_subject(
+        gallery, old, new, wait_s=wait, keys=unlocking.keys_of(passphrase_file, key_file)
+    )
     if json:
         document = {"old": result.old, "new": result.new, "references": result.references}
         output.print_json(gallery_output.about(document, result.state))
@@ -96,6 +108,8 @@ def merge(
     sources: Annotated[list[str], typer.Argument(help="Subjects that are the same person.")],
     into: Annotated[str, typer.Option("--into", help="The subject that they become.")],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -103,7 +117,9 @@ def merge(
     """Give the references of some subjects to another one."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.merge_subjects(gallery, sources, into, wait_s=wait)
+    result = workflow.merge_subjects(
+        gallery, sources, into, wait_s=wait, keys=unlocking.keys_of(passphrase_file, key_file)
+    )
     if json:
         document = {
             "sources": list(result.sources),
@@ -122,13 +138,15 @@ def merge(
 @app.command()
 def verify(
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Check every byte and every number of the gallery. Exit code 4 if any is wrong."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.verify_gallery(gallery)
+    result = workflow.verify_gallery(gallery, keys=unlocking.keys_of(passphrase_file, key_file))
     if json:
         output.print_json(_verify_json(result))
     else:
@@ -204,3 +222,6 @@ app.command()(gallery_versions.rollback)
 app.command()(gallery_versions.repair)
 app.command()(gallery_audit.audit)
 app.command()(gallery_reembed.reembed)
+app.command()(gallery_encryption.encrypt)
+app.command()(gallery_encryption.decrypt)
+app.command()(gallery_encryption.rekey)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.cli import gallery_output, options, output
+from facematch.cli import gallery_output, options, output, unlocking
 from facematch.cli.foreign import escaped, finite
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def audit(
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -51,7 +53,9 @@ def audit(
 
         options.require_folder_of(html)
         require_page_place(html)
-    result = workflow.audit_gallery(gallery, decide)
+    result = workflow.audit_gallery(
+        gallery, decide, keys=unlocking.keys_of(passphrase_file, key_file)
+    )
     if html is not None:
         from facematch.cli.gallery_audit_page import write_page
 

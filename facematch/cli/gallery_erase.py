@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.cli import asking, gallery_output, options, output
+from facematch.cli import asking, gallery_output, options, output, unlocking
 from facematch.cli.foreign import escaped
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def remove(
     ] = None,
     yes: options.Yes = False,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -38,6 +40,7 @@ def remove(
         row=reference,
         confirm=lambda removal: yes or _agrees(removal),
         wait_s=wait,
+        keys=unlocking.keys_of(passphrase_file, key_file),
     )
     if json:
         output.print_json(_remove_json(result))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.choices import ExportFormat, FaceConflict, NameConflict
-from facematch.cli import gallery_output, options, output
+from facematch.cli import gallery_output, options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.errors import GalleryError
 
@@ -31,16 +31,18 @@ def export(
         ),
     ] = None,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write everything in the gallery to a file for other programs."""
+    """Write everything in the gallery to a file for other programs, never encrypted."""
     from facematch.workflows import gallery_exchange as workflow
 
     if form is None:
         by_name = {f".{known}": known for known in ExportFormat}
         form = by_name.get(out.suffix.lower(), ExportFormat.H5)
-    result = workflow.export(gallery, out, form)
+    result = workflow.export(gallery, out, form, keys=unlocking.keys_of(passphrase_file, key_file))
     if json:
         document = {"files": list(result.files), "format": form, "templates": result.references}
         output.print_json(gallery_output.about(document, result.state))
@@ -87,6 +89,9 @@ def import_(
         ),
     ] = NameConflict.JOIN,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
+    encrypt: unlocking.Encrypt = False,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -94,6 +99,8 @@ def import_(
     """Add templates from a file, all at once. Faces that are in the gallery are not added again."""
     from facematch.workflows import gallery_exchange as workflow
 
+    new = encrypt and not gallery.exists()
+    keys = unlocking.keys_of(passphrase_file, key_file, make=new, quiet=quiet)
     result = workflow.import_file(
         gallery,
         file,
@@ -102,6 +109,8 @@ def import_(
         faces=on_conflict,
         names=same_name,
         wait_s=wait,
+        keys=keys,
+        encrypt=encrypt,
     )
     if json:
         output.print_json(_import_json(result))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.cli import gallery_output, options, output
+from facematch.cli import gallery_output, options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.errors import UsageError
 
@@ -25,6 +25,8 @@ def move(
     references: Rows,
     to: Annotated[str, typer.Option("--to", help="Subject that gets them; must exist.")],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -32,7 +34,15 @@ def move(
     """Give single references to another subject, whose they are."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.move_references(gallery, subject, references, to, make=False, wait_s=wait)
+    result = workflow.move_references(
+        gallery,
+        subject,
+        references,
+        to,
+        make=False,
+        wait_s=wait,
+        keys=unlocking.keys_of(passphrase_file, key_file),
+    )
     _report(result, json, quiet)
 
 
@@ -41,6 +51,8 @@ def split(
     references: Rows,
     into: Annotated[str, typer.Option("--into", help="Name of the new subject.")],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -48,7 +60,15 @@ def split(
     """Make a new subject of some references that are somebody else's."""
     from facematch.workflows import gallery as workflow
 
-    result = workflow.move_references(gallery, subject, references, into, make=True, wait_s=wait)
+    result = workflow.move_references(
+        gallery,
+        subject,
+        references,
+        into,
+        make=True,
+        wait_s=wait,
+        keys=unlocking.keys_of(passphrase_file, key_file),
+    )
     _report(result, json, quiet)
 
 
@@ -58,6 +78,8 @@ def distinct(
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -65,10 +87,11 @@ def distinct(
     """Note that two subjects are different people, however alike they look."""
     from facematch.workflows import gallery as workflow
 
+    keys = unlocking.keys_of(passphrase_file, key_file)
     if not subjects and not undo:
-        result = workflow.list_distinct(gallery)
+        result = workflow.list_distinct(gallery, keys=keys)
     elif subjects is not None and len(subjects) == 2:
-        result = workflow.mark_distinct(gallery, *subjects, undo=undo, wait_s=wait)
+        result = workflow.mark_distinct(gallery, *subjects, undo=undo, wait_s=wait, keys=keys)
     else:
         raise UsageError("distinct takes two subjects, or none to list the pairs")
     if json:

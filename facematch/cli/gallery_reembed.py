@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.choices import Device, FaceChoice
-from facematch.cli import gallery_output, options, output
+from facematch.cli import gallery_output, options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import GalleryError
@@ -24,6 +24,8 @@ def reembed(
         typer.Option("--drop-missing", help="Go on without references that have no picture."),
     ] = False,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     device: options.DeviceOption = Device.AUTO,
     wait: options.Wait = 0,
     json: options.Json = False,
@@ -33,11 +35,12 @@ def reembed(
     from facematch.pipeline import open_analyzer
     from facematch.workflows import gallery_reembed as workflow
 
+    keys = unlocking.keys_of(passphrase_file, key_file)
     analyzer, _, engine = open_analyzer(model, device, choice=FaceChoice.ALL, strict=False)
     options.note(f"device: {engine.device}", quiet)
     with Progress("re-embedding", quiet) as progress:
         result = workflow.reembed(
-            gallery, analyzer, drop_missing=drop_missing, wait_s=wait, progress=progress
+            gallery, analyzer, drop_missing=drop_missing, wait_s=wait, keys=keys, progress=progress
         )
     if json:
         output.print_json(_json(result))

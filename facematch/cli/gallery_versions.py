@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.cli import asking, gallery_output, options, output
+from facematch.cli import asking, gallery_output, options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.errors import GalleryError
 
@@ -26,6 +26,8 @@ def snapshots(
         ),
     ] = None,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -33,7 +35,9 @@ def snapshots(
     """List the older versions of the gallery, and set how many commands keep."""
     from facematch.workflows import gallery_versions as workflow
 
-    result = workflow.list_snapshots(gallery, keep=keep, wait_s=wait)
+    result = workflow.list_snapshots(
+        gallery, keep=keep, wait_s=wait, keys=unlocking.keys_of(passphrase_file, key_file)
+    )
     if json:
         output.print_json(_snapshots_json(result))
     else:
@@ -50,6 +54,8 @@ def rollback(
     ] = None,
     yes: options.Yes = False,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     wait: options.Wait = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -59,7 +65,11 @@ def rollback(
 
     asking.require_answer(yes, "rollback")
     result = workflow.roll_back(
-        gallery, number=to, confirm=lambda kept: yes or _agrees(gallery, kept), wait_s=wait
+        gallery,
+        number=to,
+        confirm=lambda kept: yes or _agrees(gallery, kept),
+        wait_s=wait,
+        keys=unlocking.keys_of(passphrase_file, key_file),
     )
     if json:
         document = {"number": result.number, "replaced": result.replaced}
@@ -77,13 +87,15 @@ def repair(
         ),
     ],
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Save what is sound of a damaged gallery. Exit code 4 if anything is lost."""
     from facematch.workflows import gallery_versions as workflow
 
-    result = workflow.repair(gallery, out)
+    result = workflow.repair(gallery, out, keys=unlocking.keys_of(passphrase_file, key_file))
     if json:
         output.print_json(_repair_json(result))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
-from facematch.cli import options, output
+from facematch.cli import options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.errors import InputError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def identify(
     paths: options.Photographs,
     gallery: options.GalleryOption = options.DEFAULT_GALLERY,
+    passphrase_file: unlocking.PassphraseFile = None,
+    key_file: unlocking.KeyFile = None,
     top: Annotated[int, typer.Option("--top", help="Candidates to list.", min=1)] = 5,
     face: options.Face = FaceChoice.ALL,
     calibration: options.Calibration = None,
@@ -47,6 +49,7 @@ def identify(
     from facematch.workflows import identify as workflow
     from facematch.workflows.annotate import AnnotatedCopies
 
+    keys = unlocking.keys_of(passphrase_file, key_file)
     found = options.photographs_of(options.given_paths(paths))
     analyzer, bundle, engine = open_analyzer(model, device, choice=face, strict=strict)
     decision = choose_decision(
@@ -60,7 +63,7 @@ def identify(
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
     with (
-        Gallery.open(gallery, bundle.identity) as opened,
+        Gallery.open(gallery, bundle.identity, keys=keys) as opened,
         Progress("identifying", quiet, streaming=True) as bar,
     ):
         options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +29,7 @@ from facematch.gallery.seal import (
     structure_digest,
 )
 from facematch.gallery.stored import TEXT_ERRORS, Stored
-from facematch.gallery.structure import GalleryInfo, create_skeleton
+from facematch.gallery.structure import Structure
 from facematch.types import BoolArray, Float32Array, Int64Array, Reference, UInt8Array
 
 _CHUNK_BYTES = 1 << 22
@@ -54,44 +53,46 @@ class Content:
     carried: UInt8Array
 
 
-def write_contents(path: Path, info: GalleryInfo, contents: Mapping[str, Content]) -> None:
-    """Write a whole gallery file.
+def row_counts(contents: Mapping[str, Content]) -> dict[str, int]:
+    """Number of rows per column name."""
+    return {name: content.rows for name, content in contents.items()}
+
+
+def write_contents(file: BinaryIO, structure: Structure, contents: Mapping[str, Content]) -> None:
+    """Write the data, the checksums and the seal of a gallery.
 
     Args:
-        path: an existing file, which is overwritten.
-        info: the root attributes.
+        file: with the structure in it, on disk or in memory.
+        structure: the same.
         contents: every column of the layout.
 
     Raises:
         OSError: the file cannot be written.
         GalleryCorruptError: old rows do not have their checksums.
     """
-    rows = {name: content.rows for name, content in contents.items()}
-    structure = create_skeleton(path, info, rows)
     digests = []
-    with path.open("r+b") as file:
-        for column in COLUMNS:
-            content, extent = contents[column.name], structure.extents[column.name]
-            hasher = BlockHasher(content.carried)
-            file.seek(extent.offset)
-            written = 0
-            for chunk in content.chunks:
-                data = as_bytes(np.ascontiguousarray(chunk, column.dtype))
-                file.write(data.data)
-                hasher.update(data)
-                written += len(data)
-            if written != extent.nbytes:
-                raise ValueError(f"{column.name}: {written} bytes for {extent.nbytes}")
-            digests.append(hasher.digests())
-        file.seek(structure.extents[CHECKSUMS].offset)
-        file.write(b"".join(digests))
-        size = file.seek(0, 2)
-        data_extents = [structure.extents[column.name] for column in COLUMNS]
-        digest = structure_digest(file, data_extents, size)
-        if digest is None:
-            raise ValueError("datasets overlap")
-        file.seek(0)
-        file.write(Seal(FORMAT_VERSION, size, digest).pack().ljust(SEAL_BYTES, b"\0"))
+    for column in COLUMNS:
+        content, extent = contents[column.name], structure.extents[column.name]
+        hasher = BlockHasher(content.carried)
+        file.seek(extent.offset)
+        written = 0
+        for chunk in content.chunks:
+            data = as_bytes(np.ascontiguousarray(chunk, column.dtype))
+            file.write(data.data)
+            hasher.update(data)
+            written += len(data)
+        if written != extent.nbytes:
+            raise ValueError(f"{column.name}: {written} bytes for {extent.nbytes}")
+        digests.append(hasher.digests())
+    file.seek(structure.extents[CHECKSUMS].offset)
+    file.write(b"".join(digests))
+    size = file.seek(0, 2)
+    data_extents = [structure.extents[column.name] for column in COLUMNS]
+    digest = structure_digest(file, data_extents, size)
+    if digest is None:
+        raise ValueError("datasets overlap")
+    file.seek(0)
+    file.write(Seal(FORMAT_VERSION, size, digest).pack().ljust(SEAL_BYTES, b"\0"))
 
 
 def fresh(rows: npt.NDArray[Any]) -> Content:

@@ -52,6 +52,7 @@ def erase_from_snapshots(
         The snapshots that were changed.
 
     Raises:
+        GalleryKeyError: a snapshot has another passphrase or key than the gallery.
         OutputError: a snapshot cannot be written.
     """
     going = {template.tobytes() for template in templates}
@@ -61,7 +62,7 @@ def erase_from_snapshots(
     changed = []
     for snapshot in _listed(writer.path):
         try:
-            with Gallery.open(snapshot) as base:
+            with Gallery.open(snapshot, keys=writer.keys) as base:
                 rows = [row for row in range(len(base)) if _goes(base, row, going, faces, subject)]
                 if rows:
                     rewriter = writer.of_snapshot(snapshot, base)

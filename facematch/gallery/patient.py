@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
@@ -19,22 +18,21 @@ Buffer = Any  # collections.abc has it from Python 3.12
 
 
 @contextmanager
-def writing_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
-    """A new HDF5 file in place of an existing one.
+def writing_hdf5(file: BinaryIO, **options: Any) -> Iterator[h5py.File]:
+    """HDF5 in an empty file.
 
     Args:
-        path: the file, which is overwritten.
+        file: opened for reading and writing without a buffer, or in memory.
         options: of ``h5py.File``.
 
     Raises:
         OSError: the file cannot be written.
     """
-    with path.open("w+b", buffering=0) as raw:
-        patient = PatientFile(raw)
-        with h5py.File(patient, "w", **options) as file:
-            yield file
-        if patient.failure is not None:
-            raise patient.failure
+    patient = PatientFile(file)
+    with h5py.File(patient, "w", **options) as opened:
+        yield opened
+    if patient.failure is not None:
+        raise patient.failure
 
 
 class PatientFile(io.RawIOBase):
@@ -100,6 +98,9 @@ class PatientFile(io.RawIOBase):
         if self.failure is None:
             try:
                 self._file.truncate(size)
+                if self._file.seek(0, io.SEEK_END) < size:  # io.BytesIO does not grow by itself
+                    self._file.seek(size - 1)
+                    self._file.write(b"\0")
             except OSError as exc:
                 self.failure = exc
         return size

@@ -21,14 +21,17 @@ from facematch.errors import (
     GalleryNotFoundError,
     UnknownSubjectError,
 )
+from facematch.gallery.envelope import MasterKey
 from facematch.gallery.format import DIGEST_BYTES
 from facematch.gallery.integrity import IntegrityReport, check_integrity
+from facematch.gallery.keys import Keys
 from facematch.gallery.names import has_forbidden, normalize_subject, suggestions
 from facematch.gallery.opening import open_columns
 from facematch.gallery.quality import quality_from
 from facematch.gallery.search import Int32Array, UnsoundTemplateError, search
 from facematch.gallery.stored import Stored, StoredText
 from facematch.gallery.structure import GalleryInfo
+from facematch.gallery.unlocking import unlock
 from facematch.types import (
     Candidate,
     Float32Array,
@@ -56,28 +59,45 @@ class Gallery:
     Commits of a writer replace the file; an open gallery keeps reading the one it opened.
     Opening checks the seal, the structure and the model; columns are checked against their
     checksums when they are first used. The templates as a whole are checked by
-    :meth:`verify` alone; a search checks those that it reports.
+    :meth:`verify` alone; a search checks those that it reports. One that is encrypted is
+    decrypted into memory, and each of its bytes checked, when it is opened.
 
     Attributes:
         path: as given.
         info: the root attributes.
+        master: the key that it is encrypted with; None if it is not.
     """
 
-    def __init__(self, path: Path, info: GalleryInfo, columns: dict[str, Stored]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: GalleryInfo,
+        columns: dict[str, Stored],
+        master: MasterKey | None = None,
+    ) -> None:
         self.path = path
         self.info = info
+        self.master = master
         self._columns = columns
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], identity: ModelIdentity | None = None) -> Gallery:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        identity: ModelIdentity | None = None,
+        *,
+        keys: Keys | None = None,
+    ) -> Gallery:
         """Map a gallery file.
 
         Args:
             path: the file.
             identity: the model that will be used; None where no template is compared.
+            keys: to open it if it is encrypted.
 
         Raises:
             GalleryNotFoundError: there is no such file.
+            GalleryKeyError: it is encrypted, and the keys are missing or wrong.
             GalleryFormatError: it is not a gallery, or of a newer version.
             GalleryCorruptError: it is truncated or its seal does not hold.
             GalleryModelMismatchError: its templates are of another model.
@@ -89,14 +109,15 @@ class Gallery:
             if not path.is_file():
                 raise GalleryFormatError(f"{path} is not a file; give the path of a gallery file")
             with path.open("rb") as file:
-                info, columns = open_columns(file, path)
+                unlocked = unlock(file, path, keys)
+                info, columns = open_columns(unlocked.file, path)
         except OSError as exc:
             raise GalleryError(
                 f"cannot read {path}: {exc.strerror or exc}; check that you may read it"
             ) from exc
         if identity is not None:
             _same_model(path, info.identity, identity)
-        return cls(path, info, columns)
+        return cls(path, info, columns, unlocked.master)
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +147,7 @@ class Gallery:
 
     @property
     def templates(self) -> Float32Array:
-        """float32 (n, d), unit norm, read-only, mapped from disk and not checked."""
+        """float32 (n, d), unit norm, read-only, where they lie and not checked."""
         return self.column("templates").array
 
     @cached_property

@@ -57,5 +57,5 @@ def write_reembedded(
         **subject_contents(old.subject_names, used, subjects, distinct),
     }
     remove_stale(path)
-    write_version(path, info, contents, snapshot=info.snapshots > 0)
+    write_version(path, info, contents, snapshot=info.snapshots > 0, master=old.master)
     prune_snapshots(path, info.snapshots)

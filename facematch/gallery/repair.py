@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.gallery.format import (
-    BLOCK_BYTES,
-    UNIT_NORM_TOLERANCE,
-)
+from facematch.gallery.envelope import MasterKey
+from facematch.gallery.format import BLOCK_BYTES, UNIT_NORM_TOLERANCE
+from facematch.gallery.keys import Keys
 from facematch.gallery.names import name_problem
 from facematch.gallery.opening import DamagedColumns, open_damaged
 from facematch.gallery.quality import quality_from
 from facematch.gallery.stored import TEXT_ERRORS, Stored
+from facematch.gallery.unlocking import unlock
 from facematch.types import BoolArray, Float32Array, Int64Array, ModelIdentity, Quality, Reference
 
 _NO_SHA256 = "0" * 64
@@ -65,6 +65,7 @@ class Salvage:
         crops_lost: crops of which it is not known whose they are.
         pairs_lost: pairs of the list of different people that cannot be read.
         rows: references of the damaged gallery.
+        master: the key that it was encrypted with; None if it was not.
     """
 
     identity: ModelIdentity
@@ -76,6 +77,7 @@ class Salvage:
     crops_lost: int
     pairs_lost: int
     rows: int
+    master: MasterKey | None
 
 
 @dataclass(slots=True)
@@ -118,19 +120,21 @@ class _Columns:
         return blob.decode("utf-8", TEXT_ERRORS)
 
 
-def salvage(path: Path) -> Salvage:
+def salvage(path: Path, keys: Keys | None = None) -> Salvage:
     """Read all that is sound, and list what is not.
 
     Raises:
+        GalleryKeyError: it is encrypted, and the keys are missing or wrong.
         GalleryFormatError: it is no gallery, or its structure cannot be read at all.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        found = open_damaged(file, path)
-    return _salvage(found, _Columns(found.columns, found.rows))
+        unlocked = unlock(file, path, keys, damaged=True)
+        found = open_damaged(unlocked.file, path)
+    return _salvage(found, _Columns(found.columns, found.rows), unlocked.master)
 
 
-def _salvage(found: DamagedColumns, columns: _Columns) -> Salvage:
+def _salvage(found: DamagedColumns, columns: _Columns, master: MasterKey | None) -> Salvage:
     names, renamed = _names(columns)
     crop_of = _crops(columns)
     subjects = columns.stored["references/subject"].array
@@ -163,6 +167,7 @@ def _salvage(found: DamagedColumns, columns: _Columns) -> Salvage:
         crops_lost=columns.rows["crops/row"] - len(crop_of),
         pairs_lost=columns.lost("subjects/distinct"),
         rows=len(subjects),
+        master=master,
     )
 
 

@@ -78,11 +78,11 @@ class Structure:
     extents: Mapping[str, Extent]
 
 
-def create_skeleton(path: Path, info: GalleryInfo, rows: Mapping[str, int]) -> Structure:
+def create_skeleton(file: BinaryIO, info: GalleryInfo, rows: Mapping[str, int]) -> Structure:
     """Write an HDF5 file with all datasets in place and none of their bytes.
 
     Args:
-        path: an existing file, which is overwritten.
+        file: an empty one without a buffer, or in memory.
         info: the root attributes.
         rows: number of rows per column name.
 
@@ -96,27 +96,27 @@ def create_skeleton(path: Path, info: GalleryInfo, rows: Mapping[str, int]) -> S
     with (
         plain_errors(),
         writing_hdf5(
-            path,
+            file,
             libver=("v110", "v110"),
             userblock_size=PAGE_BYTES,
             alignment_threshold=1,
             alignment_interval=PAGE_BYTES,
-        ) as file,
+        ) as opened,
     ):
         datasets = {
-            name: _create_dataset(file, name, dtype, shape)
+            name: _create_dataset(opened, name, dtype, shape)
             for name, (dtype, shape) in shapes.items()
         }
-        file.attrs["format"] = np.bytes_(FORMAT_NAME)
-        file.attrs.create("version", FORMAT_VERSION, dtype="<i4")
-        write_identity(file, info.identity)
-        file.attrs.create("created_at", info.created_at, dtype="<f8")
-        file.attrs.create("updated_at", info.updated_at, dtype="<f8")
-        file.attrs["library_version"] = np.bytes_(info.library_version)
-        file.attrs.create("snapshots", info.snapshots, dtype="<i4")
+        opened.attrs["format"] = np.bytes_(FORMAT_NAME)
+        opened.attrs.create("version", FORMAT_VERSION, dtype="<i4")
+        write_identity(opened, info.identity)
+        opened.attrs.create("created_at", info.created_at, dtype="<f8")
+        opened.attrs.create("updated_at", info.updated_at, dtype="<f8")
+        opened.attrs["library_version"] = np.bytes_(info.library_version)
+        opened.attrs.create("snapshots", info.snapshots, dtype="<i4")
         # All that HDF5 writes for itself comes before the data, so that a file whose tail is
         # missing can still be taken apart. It puts some of it off until it is flushed.
-        file.flush()
+        opened.flush()
         extents = {name: _allocate(datasets[name]) for name in DISK_ORDER}
     return Structure(FORMAT_VERSION, info, {**rows, CHECKSUMS: blocks}, extents)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facematch.errors import ManifestError, UsageError
 from facematch.gallery import Gallery, GalleryWriter, normalize_subject
+from facematch.gallery.keys import Keys, new_master
 from facematch.imaging.decode import DEFAULT_LIMITS
 from facematch.imaging.paths import (
     gather_photographs,
@@ -194,6 +195,8 @@ def enroll(
     keep_crops: bool = False,
     commit_every_s: float = 30.0,
     wait_s: float = 0,
+    keys: Keys | None = None,
+    encrypt: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> EnrolResult:
     """Enrols photographs, going on past those that cannot be used.
@@ -210,6 +213,8 @@ def enroll(
         keep_crops: store the aligned 112x112 crops, from which another model can re-embed.
         commit_every_s: least seconds between commits.
         wait_s: how long to wait for another writer.
+        keys: to open the gallery if it is encrypted.
+        encrypt: if the gallery is made, make it so; then ``keys`` must be given.
         progress: called with photographs done and in all.
 
     Raises:
@@ -221,8 +226,11 @@ def enroll(
     skipped: list[SkippedPhotograph] = []
     failed = list(unusable)
     if gallery.exists():  # before the lock, which leaves a file beside what is no gallery
-        Gallery.open(gallery, analyzer.identity).close()
-    with GalleryWriter.open(gallery, analyzer.identity, lock_timeout_s=wait_s) as writer:
+        Gallery.open(gallery, analyzer.identity, keys=keys).close()
+    master = new_master(gallery, keys, wanted=encrypt)
+    with GalleryWriter.open(
+        gallery, analyzer.identity, lock_timeout_s=wait_s, keys=keys, master=master
+    ) as writer:
         tasks = _tasks(items, writer.subject_by_source(), skipped, failed)
         waiting = sum(1 + len(task.copies) for task in tasks)
         outcomes = analyzer.stream(task.item.path for task in tasks)

@@ -14,6 +14,7 @@ from facematch.gallery import (
     SubjectSummary,
     normalize_subject,
 )
+from facematch.gallery.keys import Keys
 from facematch.gallery.state import GalleryState, StoredReference, state_of, stored_references
 
 
@@ -104,28 +105,30 @@ class VerifyGalleryResult:
     report: IntegrityReport
 
 
-def list_subjects(path: Path) -> ListResult:
+def list_subjects(path: Path, *, keys: Keys | None = None) -> ListResult:
     """All subjects with their numbers of references.
 
     Raises:
         GalleryError: the gallery cannot be read.
     """
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         return ListResult(state_of(gallery), gallery.subjects())
 
 
-def show_subject(path: Path, subject: str) -> ShowResult:
+def show_subject(path: Path, subject: str, *, keys: Keys | None = None) -> ShowResult:
     """What is stored of a subject.
 
     Raises:
         GalleryError: the gallery cannot be read, or has no such subject.
     """
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         name = gallery.subject_names[gallery.find_subject(subject)]
         return ShowResult(state_of(gallery), name, stored_references(gallery, name))
 
 
-def rename_subject(path: Path, old: str, new: str, *, wait_s: float = 0) -> RenameResult:
+def rename_subject(
+    path: Path, old: str, new: str, *, wait_s: float = 0, keys: Keys | None = None
+) -> RenameResult:
     """Gives a subject another name.
 
     Args:
@@ -133,24 +136,30 @@ def rename_subject(path: Path, old: str, new: str, *, wait_s: float = 0) -> Rena
         old: the subject's name.
         new: the name it gets.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be used, or has no subject ``old``.
         UsageError: ``new`` is not allowed, or is the name of another subject.
         OutputError: the gallery cannot be written.
     """
-    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
         writer.rename(old, new)
         writer.commit()
-        with Gallery.open(path) as gallery:
-            references = len(gallery.subject_rows(new))
-            return RenameResult(
-                state_of(gallery), normalize_subject(old), normalize_subject(new), references
-            )
+        gallery = writer.gallery
+        references = len(gallery.subject_rows(new))
+        return RenameResult(
+            state_of(gallery), normalize_subject(old), normalize_subject(new), references
+        )
 
 
 def merge_subjects(
-    path: Path, sources: Iterable[str], into: str, *, wait_s: float = 0
+    path: Path,
+    sources: Iterable[str],
+    into: str,
+    *,
+    wait_s: float = 0,
+    keys: Keys | None = None,
 ) -> MergeResult:
     """Gives all references of some subjects to another one.
 
@@ -159,6 +168,7 @@ def merge_subjects(
         sources: subjects that are no more afterwards.
         into: the subject that gets their references.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be used, or has no subject of one of the names.
@@ -166,12 +176,12 @@ def merge_subjects(
         OutputError: the gallery cannot be written.
     """
     names = tuple(dict.fromkeys(normalize_subject(source) for source in sources))
-    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
         moved = writer.merge(names, into)
         writer.commit()
-        with Gallery.open(path) as gallery:
-            references = len(gallery.subject_rows(into))
-            return MergeResult(state_of(gallery), names, normalize_subject(into), moved, references)
+        gallery = writer.gallery
+        references = len(gallery.subject_rows(into))
+        return MergeResult(state_of(gallery), names, normalize_subject(into), moved, references)
 
 
 def move_references(
@@ -182,6 +192,7 @@ def move_references(
     *,
     make: bool,
     wait_s: float = 0,
+    keys: Keys | None = None,
 ) -> MoveResult:
     """Gives some references of a subject to another one.
 
@@ -192,6 +203,7 @@ def move_references(
         to: whose they are to be.
         make: whether that subject is a new one, which must not exist; or one that exists.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be used, or has no subject of one of the names.
@@ -199,12 +211,12 @@ def move_references(
             or the new one exists already.
         OutputError: the gallery cannot be written.
     """
-    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
-        with Gallery.open(path) as gallery:
-            own = gallery.subject_rows(source).tolist()
-            exists = normalize_subject(to) in gallery.subject_names
-            if not make:
-                gallery.find_subject(to)
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
+        gallery = writer.gallery
+        own = gallery.subject_rows(source).tolist()
+        exists = normalize_subject(to) in gallery.subject_names
+        if not make:
+            gallery.find_subject(to)
         foreign = sorted(set(rows) - set(own))
         if foreign:
             raise UsageError(
@@ -224,13 +236,21 @@ def move_references(
             )
         moved = writer.move(sorted(set(rows)), to)
         writer.commit()
-        with Gallery.open(path) as gallery:
-            counts = {summary.subject: summary.references for summary in gallery.subjects()}
-            old, new = normalize_subject(source), normalize_subject(to)
-            return MoveResult(state_of(gallery), old, counts.get(old, 0), new, moved, counts[new])
+        gallery = writer.gallery
+        counts = {summary.subject: summary.references for summary in gallery.subjects()}
+        old, new = normalize_subject(source), normalize_subject(to)
+        return MoveResult(state_of(gallery), old, counts.get(old, 0), new, moved, counts[new])
 
 
-def mark_distinct(path: Path, a: str, b: str, *, undo: bool, wait_s: float = 0) -> DistinctResult:
+def mark_distinct(
+    path: Path,
+    a: str,
+    b: str,
+    *,
+    undo: bool,
+    wait_s: float = 0,
+    keys: Keys | None = None,
+) -> DistinctResult:
     """Notes that two subjects are different people however alike, or takes that back.
 
     ``merge`` refuses such a pair, ``audit`` leaves it out, and ``identify`` says so when both
@@ -241,29 +261,29 @@ def mark_distinct(path: Path, a: str, b: str, *, undo: bool, wait_s: float = 0) 
         UsageError: they are one subject.
         OutputError: the gallery cannot be written.
     """
-    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
         changed = writer.mark_distinct(a, b, distinct=not undo)
         writer.commit()
-    return replace(list_distinct(path), changed=changed)
+    return replace(list_distinct(path, keys=keys), changed=changed)
 
 
-def list_distinct(path: Path) -> DistinctResult:
+def list_distinct(path: Path, *, keys: Keys | None = None) -> DistinctResult:
     """Which subjects are marked as different people.
 
     Raises:
         GalleryError: the gallery cannot be read.
     """
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         names = gallery.subject_names
         pairs = tuple((names[a], names[b]) for a, b in sorted(gallery.distinct))
         return DistinctResult(state_of(gallery), pairs, changed=False)
 
 
-def verify_gallery(path: Path) -> VerifyGalleryResult:
+def verify_gallery(path: Path, *, keys: Keys | None = None) -> VerifyGalleryResult:
     """Checks every byte and every number that is stored.
 
     Raises:
         GalleryError: it is no gallery, or so damaged that it cannot be opened.
     """
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         return VerifyGalleryResult(state_of(gallery), gallery.verify())

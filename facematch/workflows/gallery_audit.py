@@ -9,6 +9,7 @@ from pathlib import Path
 from facematch.calibration.choice import DecisionThreshold
 from facematch.gallery import Gallery
 from facematch.gallery.audit import AuditReport, audit
+from facematch.gallery.keys import Keys
 from facematch.gallery.state import GalleryState, StoredReference, state_of
 from facematch.types import ModelIdentity
 
@@ -30,18 +31,24 @@ class AuditResult:
     named: dict[int, StoredReference]
 
 
-def audit_gallery(path: Path, decide: Callable[[ModelIdentity], DecisionThreshold]) -> AuditResult:
+def audit_gallery(
+    path: Path,
+    decide: Callable[[ModelIdentity], DecisionThreshold],
+    *,
+    keys: Keys | None = None,
+) -> AuditResult:
     """Compares all references of a gallery with each other.
 
     Args:
         path: the gallery; only read.
         decide: gives the threshold for the gallery's model.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be read, or is damaged.
         CalibrationError: there is no threshold for its model.
     """
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         decision = decide(gallery.identity)
         report = audit(gallery, decision.threshold, decision.metric)
         rows = {outlier.row for outlier in report.outliers}

@@ -9,6 +9,7 @@ from pathlib import Path
 from facematch.errors import UsageError
 from facematch.gallery import Gallery, GalleryWriter
 from facematch.gallery.erasing import ErasedSnapshot, erase_from_snapshots
+from facematch.gallery.keys import Keys
 from facematch.gallery.state import (
     GalleryState,
     StoredReference,
@@ -61,6 +62,7 @@ def remove_subject(
     row: int | None = None,
     confirm: Callable[[Removal], bool],
     wait_s: float = 0,
+    keys: Keys | None = None,
 ) -> RemoveResult:
     """Removes a subject, or one of its references, so that no byte of it stays in the file.
 
@@ -75,17 +77,17 @@ def remove_subject(
         row: of the one reference that goes; None for all.
         confirm: agrees, or nothing is removed.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be used, or has no such subject.
         UsageError: the row is not one of the subject, or ``confirm`` did not agree.
         OutputError: the gallery cannot be written.
     """
-    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
-        with Gallery.open(path) as gallery:
-            removal = _removal(gallery, subject, row)
-            rows = [stored.row for stored in removal.references]
-            templates = gallery.column("templates").checked[rows].copy()
+    with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
+        removal = _removal(writer.gallery, subject, row)
+        rows = [stored.row for stored in removal.references]
+        templates = writer.gallery.column("templates").checked[rows].copy()
         if not confirm(removal):
             raise UsageError(f"{path}: not confirmed, nothing was removed")
         sha256_before = file_sha256(path)
@@ -100,10 +102,9 @@ def remove_subject(
         for stored in () if removal.whole_subject else removal.references:
             writer.remove_reference(stored.row)
         writer.commit()
-        with Gallery.open(path) as gallery:
-            return RemoveResult(
-                removal, state_of(gallery), snapshots, sha256_before, file_sha256(path)
-            )
+        return RemoveResult(
+            removal, state_of(writer.gallery), snapshots, sha256_before, file_sha256(path)
+        )
 
 
 def _removal(gallery: Gallery, subject: str, row: int | None) -> Removal:

@@ -24,6 +24,7 @@ from facematch.gallery import (
     write_templates,
 )
 from facematch.gallery.duplicates import KnownFaces
+from facematch.gallery.keys import Keys, new_master
 from facematch.gallery.state import GalleryState, state_of
 from facematch.types import ModelIdentity, Reference
 
@@ -72,13 +73,16 @@ class ImportResult:
     distinct: int
 
 
-def export(path: Path, target: Path, form: ExportFormat) -> ExportResult:
+def export(
+    path: Path, target: Path, form: ExportFormat, *, keys: Keys | None = None
+) -> ExportResult:
     """Writes all that a gallery holds for other programs, or for another gallery.
 
     Args:
         path: the gallery.
         target: file to write; an older one is replaced.
-        form: of the file; a table has its arrays beside it.
+        form: of the file; a table has its arrays beside it. None is encrypted.
+        keys: to open the gallery if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be read.
@@ -86,7 +90,7 @@ def export(path: Path, target: Path, form: ExportFormat) -> ExportResult:
         OutputError: a file cannot be written.
     """
     targets = (target, arrays_beside(target)) if form is ExportFormat.CSV else (target,)
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         if os.path.realpath(path) in map(os.path.realpath, targets):
             raise UsageError(f"{target}: would overwrite the gallery itself; give another name")
         if len(set(targets)) < len(targets):
@@ -113,6 +117,8 @@ def import_file(
     faces: FaceConflict = FaceConflict.SKIP,
     names: NameConflict = NameConflict.JOIN,
     wait_s: float = 0,
+    keys: Keys | None = None,
+    encrypt: bool = False,
 ) -> ImportResult:
     """Adds templates that ``embed`` or :func:`export` wrote, all or none of them.
 
@@ -130,6 +136,8 @@ def import_file(
         faces: keep what the gallery has, take what the file has, or import nothing.
         names: take both for one person, give the file's another name, or import nothing.
         wait_s: how long to wait for another writer.
+        keys: to open the gallery if it is encrypted.
+        encrypt: if the gallery is made, make it so; then ``keys`` must be given.
 
     Raises:
         GalleryError: the gallery or the file cannot be used, they are of different models, or
@@ -138,14 +146,17 @@ def import_file(
         UsageError: templates have no name and there is no ``subject``, or the reverse.
         OutputError: the gallery cannot be written.
     """
-    identity = _identity(path, model)
+    identity = _identity(path, model, keys)
     given = None if subject is None else normalize_subject(subject)
     found = import_templates(source, identity, subject=given)
     if not found.references:
         raise EmptyGalleryError(f"{source}: holds no templates; nothing was imported")
     if given is not None and all(reference.subject != given for reference in found.references):
         raise UsageError(f"{source}: every template in it has a name; leave out --subject")
-    with GalleryWriter.open(path, identity, lock_timeout_s=wait_s) as writer:
+    master = new_master(path, keys, wanted=encrypt)
+    with GalleryWriter.open(
+        path, identity, lock_timeout_s=wait_s, keys=keys, master=master
+    ) as writer:
         known = KnownFaces()
         if len(writer) > 0:
             known = KnownFaces.of(writer.gallery, found.references)
@@ -279,10 +290,10 @@ def _with_names(found: TemplateSet, names: Mapping[str, str]) -> TemplateSet:
     )
 
 
-def _identity(path: Path, model: str | None) -> ModelIdentity:
+def _identity(path: Path, model: str | None, keys: Keys | None) -> ModelIdentity:
     if model is None:
         try:
-            with Gallery.open(path) as gallery:
+            with Gallery.open(path, keys=keys) as gallery:
                 return gallery.identity
         except GalleryNotFoundError:
             model = DEFAULT_MODEL

@@ -13,6 +13,7 @@ import numpy as np
 from facematch.errors import InputError, UsageError
 from facematch.gallery import Gallery
 from facematch.gallery.duplicates import same_place
+from facematch.gallery.keys import Keys
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.reembedding import write_reembedded
 from facematch.gallery.state import GalleryState, state_of
@@ -57,6 +58,7 @@ def reembed(
     *,
     drop_missing: bool = False,
     wait_s: float = 0,
+    keys: Keys | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ReembedResult:
     """Makes every template again, from the kept crop or else from the photograph.
@@ -70,6 +72,7 @@ def reembed(
         analyzer: of the other model, choosing all faces of a photograph.
         drop_missing: go on without references of which there is no picture any more.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
         progress: called with references done and in all.
 
     Raises:
@@ -80,7 +83,7 @@ def reembed(
     path = Path(os.path.realpath(path))
     lock = WriterLock(path, wait_s)
     try:
-        with Gallery.open(path) as gallery:
+        with Gallery.open(path, keys=keys) as gallery:
             if gallery.identity.fingerprint == analyzer.identity.fingerprint:
                 raise UsageError(f"{path} is of model {gallery.identity.name} already")
             crops: list[tuple[int, UInt8Array]] = []
@@ -102,7 +105,7 @@ def reembed(
                 templates = np.concatenate([np.zeros((0, size), np.float32), *parts])
                 rows = [row for row, _ in crops]
                 write_reembedded(path, gallery, analyzer.identity, rows, templates)
-        with Gallery.open(path) as gallery:
+        with Gallery.open(path, keys=keys) as gallery:
             return ReembedResult(
                 state_of(gallery), written, from_crops, len(crops) - from_crops, tuple(missing)
             )

@@ -12,12 +12,14 @@ from facematch.errors import (
     EmptyGalleryError,
     GalleryCorruptError,
     GalleryError,
+    GalleryKeyError,
     GalleryNotFoundError,
     OutputError,
     UsageError,
 )
 from facematch.gallery import Gallery, GalleryWriter
 from facematch.gallery.atomic import replacing
+from facematch.gallery.keys import Keys
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.repair import Loss, salvage
 from facematch.gallery.snapshots import Snapshot, snapshots_of, take_snapshot
@@ -91,7 +93,9 @@ class RepairResult:
         return not (self.losses or self.renamed or self.crops_lost or self.pairs_lost)
 
 
-def list_snapshots(path: Path, *, keep: int | None = None, wait_s: float = 0) -> SnapshotsResult:
+def list_snapshots(
+    path: Path, *, keep: int | None = None, wait_s: float = 0, keys: Keys | None = None
+) -> SnapshotsResult:
     """Lists the older versions of a gallery, and sets how many there may be.
 
     Args:
@@ -99,18 +103,19 @@ def list_snapshots(path: Path, *, keep: int | None = None, wait_s: float = 0) ->
         keep: how many the commands that change the gallery keep from now on; those beyond are
             removed at once. None to leave it as it is.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: the gallery cannot be used.
         OutputError: it cannot be written.
     """
     if keep is not None:
-        with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s) as writer:
+        with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
             writer.keep_snapshots(keep)
             writer.commit()
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, keys=keys) as gallery:
         kept = tuple(
-            KeptVersion(snapshot.number, str(snapshot.path), _state_of(snapshot.path))
+            KeptVersion(snapshot.number, str(snapshot.path), _state_of(snapshot.path, keys))
             for snapshot in _snapshots(path)
         )
         return SnapshotsResult(state_of(gallery), gallery.info.snapshots, kept)
@@ -122,6 +127,7 @@ def roll_back(
     number: int | None = None,
     confirm: Callable[[KeptVersion], bool],
     wait_s: float = 0,
+    keys: Keys | None = None,
 ) -> RollbackResult:
     """Puts an older version in the place of a gallery, which becomes the newest snapshot.
 
@@ -130,6 +136,7 @@ def roll_back(
         number: of the snapshot; None for the newest that differs from the gallery.
         confirm: agrees, or nothing is changed.
         wait_s: how long to wait for another writer.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: there is no such snapshot, or it is damaged.
@@ -140,7 +147,7 @@ def roll_back(
     lock = WriterLock(path, wait_s)
     try:
         chosen = _choose(path, number)
-        with Gallery.open(chosen.path) as snapshot:
+        with Gallery.open(chosen.path, keys=keys) as snapshot:
             state = state_of(snapshot)
             problems = snapshot.verify().problems
         if problems:
@@ -153,18 +160,19 @@ def roll_back(
             shutil.copyfile(chosen.path, temporary)
             if path.exists():
                 take_snapshot(path)
-        with Gallery.open(path) as gallery:
+        with Gallery.open(path, keys=keys) as gallery:
             return RollbackResult(state_of(gallery), chosen.number, _snapshots(path)[-1].number)
     finally:
         lock.release()
 
 
-def repair(path: Path, target: Path) -> RepairResult:
-    """Saves what is sound of a damaged gallery to a new one.
+def repair(path: Path, target: Path, *, keys: Keys | None = None) -> RepairResult:
+    """Saves what is sound of a damaged gallery to a new one, encrypted if that was.
 
     Args:
         path: the damaged gallery, which is only read.
         target: the new one; must not exist.
+        keys: to open it if it is encrypted.
 
     Raises:
         GalleryError: it is no gallery, or so damaged that nothing can be found in it.
@@ -176,7 +184,7 @@ def repair(path: Path, target: Path) -> RepairResult:
     if not path.is_file():
         raise GalleryNotFoundError(f"there is no gallery {path}")
     try:
-        saved = salvage(path)
+        saved = salvage(path, keys)
     except OSError as error:
         raise GalleryError(
             f"cannot read {path}: {error.strerror or error}; check that you may read it"
@@ -186,15 +194,14 @@ def repair(path: Path, target: Path) -> RepairResult:
             f"{path}: not one of {saved.rows} references is sound; "
             "`facematch gallery rollback` takes a snapshot, if there is one"
         )
-    with GalleryWriter.open(target, saved.identity) as writer:
+    with GalleryWriter.open(target, saved.identity, keys=keys, master=saved.master) as writer:
         writer.add(saved.references, saved.templates)
         for a, b in saved.distinct:
             writer.mark_distinct(a, b)
         writer.commit()
-    with Gallery.open(target) as gallery:
         return RepairResult(
             str(path),
-            state_of(gallery),
+            state_of(writer.gallery),
             saved.rows,
             saved.losses,
             saved.renamed,
@@ -212,10 +219,12 @@ def _snapshots(path: Path) -> tuple[Snapshot, ...]:
         ) from error
 
 
-def _state_of(path: Path) -> GalleryState | None:
+def _state_of(path: Path, keys: Keys | None) -> GalleryState | None:
     try:
-        with Gallery.open(path) as gallery:
+        with Gallery.open(path, keys=keys) as gallery:
             return state_of(gallery)
+    except GalleryKeyError:  # it may be sound
+        raise
     except GalleryError:
         return None
 

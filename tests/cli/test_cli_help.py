@@ -51,7 +51,7 @@ PARAMETERS = [
 def test_the_commands_are_those_that_are_documented() -> None:
     groups = {
         "gallery": "list show rename merge remove verify export import snapshots rollback repair "
-        "move split distinct audit reembed",
+        "move split distinct audit reembed encrypt decrypt rekey",
         "models": "list show verify pull",
     }
     single = "enroll verify identify calibrate evaluate train export detect align embed cluster"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 
 from facematch.gallery import GalleryWriter
+from facematch.gallery.envelope import Method, Stretch
+from facematch.gallery.keys import Keys, new_master, passphrase
 from facematch.types import ModelIdentity, Quality, Reference
 
 IDENTITY = ModelIdentity("compact-256", hashlib.sha256(b"model").hexdigest(), 16)
@@ -34,13 +37,29 @@ def reference_of(subject: str, number: int = 0, *, crop: bool = False) -> Refere
     )
 
 
+def cheap() -> Stretch:
+    """A passphrase that is not hard to try, for tests."""
+    return Stretch(Method.ARGON2ID, (1, 1, 8), os.urandom(16))
+
+
+def keys_with(text: str = "correct horse") -> Keys:
+    """A passphrase that was given."""
+    return Keys(passphrase(text), new_stretch=cheap)
+
+
 def make_gallery(
-    path: Path, subjects: list[str], seed: int = 0, *, crops: bool = False
+    path: Path,
+    subjects: list[str],
+    seed: int = 0,
+    *,
+    crops: bool = False,
+    keys: Keys | None = None,
 ) -> np.ndarray:
-    """A gallery with one reference per entry; returns the templates."""
+    """A gallery with one reference per entry, encrypted with the keys; returns the templates."""
     templates = templates_of(len(subjects), seed)
     references = [reference_of(name, i, crop=crops) for i, name in enumerate(subjects)]
-    with GalleryWriter.open(path, IDENTITY) as writer:
+    master = new_master(path, keys, wanted=keys is not None)
+    with GalleryWriter.open(path, IDENTITY, keys=keys, master=master) as writer:
         writer.add(references, templates)
         writer.commit()
     return templates

@@ -55,7 +55,7 @@ stored.damaged_blocks = lambda data, digests, blocks: np.empty(0, np.int64)
 IN_PLACE = """
 import time
 from contextlib import contextmanager
-import facematch.gallery.writer as writer
+import facematch.gallery.committing as committing
 @contextmanager
 def in_place(path):
     beside = path.with_name(f".{path.name}.1.tmp")
@@ -67,7 +67,7 @@ def in_place(path):
         for start in range(0, len(content), 4096):
             file.write(content[start : start + 4096])
             time.sleep(0.0005)
-writer.replacing = in_place
+committing.replacing = in_place
 """
 
 

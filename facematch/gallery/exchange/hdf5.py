@@ -142,7 +142,7 @@ def _is_exchange(path: Path) -> bool:
 
 
 def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[Any]]) -> None:
-    with plain_errors(), writing_hdf5(path) as file:
+    with path.open("r+b", buffering=0) as raw, plain_errors(), writing_hdf5(raw) as file:
         file.attrs["format"] = np.bytes_(EXCHANGE_NAME)
         file.attrs.create("version", EXCHANGE_VERSION, dtype="<i4")
         write_identity(file, identity)

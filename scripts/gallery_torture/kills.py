@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facematch.gallery import Gallery, GalleryWriter
+from facematch.gallery.keys import Keys
 from facematch.gallery.snapshots import snapshots_of
 from facematch.workflows.gallery_versions import list_snapshots
 from gallery_torture.children import BrokenPromiseError, fork
@@ -43,6 +44,7 @@ class KillFigures:
         leftovers: after how many kills a temporary file was there; the next writer removed it.
         snapshots: how many were verified after kills.
         erased: removed references for which every file was searched, in vain.
+        encrypted: whether the gallery was; then all files were searched for all references.
     """
 
     kills: int = 0
@@ -53,25 +55,32 @@ class KillFigures:
     leftovers: int = 0
     snapshots: int = 0
     erased: int = 0
+    encrypted: bool = False
 
 
-def kill_writers(path: Path, kills: int, seed: int) -> KillFigures:
+def kill_writers(path: Path, kills: int, seed: int, keys: Keys | None = None) -> KillFigures:
     """Kill a writer again and again; after each kill the gallery is the old or the new one.
+
+    Args:
+        path: the gallery, which does not exist yet.
+        kills: how many.
+        seed: of when to kill, and what.
+        keys: to encrypt it with; None for one in plain.
 
     Raises:
         BrokenPromiseError: it was something else.
     """
-    figures = KillFigures()
+    figures = KillFigures(encrypted=keys is not None)
     rng = random.Random(seed)
     world: World = (Entry("Ada One", 0),)
     number = 1
-    Enrol(world).run(path)
+    Enrol(world).run(path, keys)
     started = time.monotonic()
-    list_snapshots(path, keep=_SNAPSHOTS)
+    list_snapshots(path, keep=_SNAPSHOTS, keys=keys)
     longest_s = min(_LONGEST_LIFE_IN_OPERATIONS * (time.monotonic() - started), _LONGEST_LIFE_S)
     while figures.kills < kills:
         script = rng.getrandbits(32)
-        child = fork(lambda start=world, n=number, s=script: _work(path, start, n, s))
+        child = fork(lambda start=world, n=number, s=script: _work(path, keys, start, n, s))
         time.sleep(rng.uniform(0, longest_s))
         child.kill()
         lines, status = child.end()
@@ -79,8 +88,8 @@ def kill_writers(path: Path, kills: int, seed: int) -> KillFigures:
             raise BrokenPromiseError(f"the writer ended by itself: {lines[-1:]}")
         figures.kills += 1
         figures.acknowledged += len(lines)
-        world, number = _after_kill(path, world, number, script, len(lines), figures)
-        _check_folder(path, figures)
+        world, number = _after_kill(path, keys, world, number, script, len(lines), figures)
+        _check_folder(path, keys, figures)
     return figures
 
 
@@ -94,14 +103,20 @@ def _script(world: World, number: int, seed: int) -> Iterator[tuple[Operation, W
         yield operation, world, number
 
 
-def _work(path: Path, world: World, number: int, seed: int) -> Iterator[str]:
+def _work(path: Path, keys: Keys | None, world: World, number: int, seed: int) -> Iterator[str]:
     for operation, _, _ in _script(world, number, seed):
-        operation.run(path)
+        operation.run(path, keys)
         yield "done"
 
 
 def _after_kill(
-    path: Path, world: World, number: int, seed: int, done: int, figures: KillFigures
+    path: Path,
+    keys: Keys | None,
+    world: World,
+    number: int,
+    seed: int,
+    done: int,
+    figures: KillFigures,
 ) -> tuple[World, int]:
     script = _script(world, number, seed)
     removed: set[int] = set()
@@ -112,12 +127,14 @@ def _after_kill(
     figures.erased += len(removed)
     _check_erased(path, removed)
     operation, next_world, next_number = next(script)
+    if keys is not None:
+        _check_encrypted(path, (*world, *next_world))
     figures.in_flight[type(operation).__name__] += 1
-    from_old = difference(path, world)
+    from_old = difference(path, world, keys)
     if from_old is None:
         figures.kept_old += 1
         return world, next_number
-    from_new = difference(path, next_world)
+    from_new = difference(path, next_world, keys)
     if from_new is None:
         figures.kept_new += 1
         return next_world, next_number
@@ -126,19 +143,19 @@ def _after_kill(
     )
 
 
-def _check_folder(path: Path, figures: KillFigures) -> None:
+def _check_folder(path: Path, keys: Keys | None, figures: KillFigures) -> None:
     kept = snapshots_of(path)
     if len(kept) > _SNAPSHOTS + 1:  # one more until the old ones are pruned
         raise BrokenPromiseError(f"{len(kept)} snapshots")
     for snapshot in kept:
-        with Gallery.open(snapshot.path, IDENTITY) as gallery:
+        with Gallery.open(snapshot.path, IDENTITY, keys=keys) as gallery:
             if gallery.verify().problems:
                 raise BrokenPromiseError(f"{snapshot.path}: {gallery.verify().problems[0]}")
         figures.snapshots += 1
     allowed = {path.name, f"{path.name}.lock", f"{path.stem}-in", *(s.path.name for s in kept)}
     before = {entry.name for entry in path.parent.iterdir()}
     figures.leftovers += any(name.endswith(".tmp") for name in before)
-    with GalleryWriter.open(path, IDENTITY):
+    with GalleryWriter.open(path, IDENTITY, keys=keys):
         pass
     stray = {entry.name for entry in path.parent.iterdir()} - allowed
     if stray:
@@ -154,3 +171,13 @@ def _check_erased(path: Path, numbers: set[int]) -> None:
         content = b"" if file.suffix == ".tmp" else file.read_bytes()
         if any(trace in content for trace in traces):
             raise BrokenPromiseError(f"{file.name} holds a template that was removed")
+
+
+def _check_encrypted(path: Path, world: World) -> None:
+    """Search every byte beside the gallery, of what is half written too, for anything in plain."""
+    traces = [entry.template().tobytes()[:16] for entry in world]
+    traces += [entry.reference().source_path.encode() for entry in world]
+    for file in path.parent.iterdir():
+        content = file.read_bytes() if file.is_file() else b""
+        if any(trace in content for trace in traces):
+            raise BrokenPromiseError(f"{file.name} holds a reference in plain")

@@ -42,8 +42,15 @@ def document(parts: Sequence[str], command: str, machine: str, elapsed_s: float)
 
 def _kills(figures: KillFigures) -> str:
     kinds = ", ".join(f"{name} {n}" for name, n in sorted(figures.in_flight.items()))
+    heading, searched = "kill -9 at random instants", ""
+    if figures.encrypted:
+        heading = "kill -9 over an encrypted gallery"
+        searched = (
+            "After each kill every file, half written ones too, was searched for the templates "
+            "and paths of all\nreferences: nothing was there in plain.\n"
+        )
     return (
-        "## kill -9 at random instants\n\n"
+        f"## {heading}\n\n"
         f"{figures.kills} kills of a writer that never rests; {figures.acknowledged} operations "
         "were acknowledged before, and none was lost.\n"
         f"Under way when the kill came: {kinds}.\n"
@@ -52,6 +59,7 @@ def _kills(figures: KillFigures) -> str:
         "next writer removed.\n"
         f"{figures.snapshots} snapshots were verified meanwhile, and every file was searched "
         f"for {figures.erased} references that had been removed: none of their bytes was found.\n"
+        f"{searched}"
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from facematch.errors import GalleryError
 from facematch.gallery import Gallery, GalleryWriter, write_templates
+from facematch.gallery.keys import Keys, new_master
 from facematch.types import Float32Array, ModelIdentity, Quality, Reference
 from facematch.workflows import gallery as workflow
 from facematch.workflows.gallery_erase import remove_subject
@@ -59,7 +60,7 @@ World = tuple[Entry, ...]
 class Operation(Protocol):
     """A change to a gallery."""
 
-    def run(self, path: Path) -> None: ...
+    def run(self, path: Path, keys: Keys | None = None) -> None: ...
 
     def after(self, world: World) -> World: ...
 
@@ -68,8 +69,11 @@ class Operation(Protocol):
 class Enrol:
     entries: World
 
-    def run(self, path: Path) -> None:
-        with GalleryWriter.open(path, IDENTITY, lock_timeout_s=_LOCK_TIMEOUT_S) as writer:
+    def run(self, path: Path, keys: Keys | None = None) -> None:
+        master = new_master(path, keys, wanted=keys is not None)
+        with GalleryWriter.open(
+            path, IDENTITY, lock_timeout_s=_LOCK_TIMEOUT_S, keys=keys, master=master
+        ) as writer:
             writer.add([entry.reference() for entry in self.entries], templates_of(self.entries))
             writer.commit()
 
@@ -79,20 +83,20 @@ class Enrol:
 
 @dataclass(frozen=True)
 class Import(Enrol):
-    def run(self, path: Path) -> None:
+    def run(self, path: Path, keys: Keys | None = None) -> None:
         source = path.with_name(f"{path.stem}-in") / "templates.h5"
         source.parent.mkdir(exist_ok=True)
         references = [entry.reference() for entry in self.entries]
         write_templates(source, IDENTITY, references, templates_of(self.entries))
-        import_file(path, source)
+        import_file(path, source, keys=keys)
 
 
 @dataclass(frozen=True)
 class Remove:
     subject: str
 
-    def run(self, path: Path) -> None:
-        remove_subject(path, self.subject, confirm=lambda removal: True)
+    def run(self, path: Path, keys: Keys | None = None) -> None:
+        remove_subject(path, self.subject, confirm=lambda removal: True, keys=keys)
 
     def after(self, world: World) -> World:
         return tuple(entry for entry in world if entry.subject != self.subject)
@@ -103,8 +107,8 @@ class RemoveReference:
     row: int
     subject: str
 
-    def run(self, path: Path) -> None:
-        remove_subject(path, self.subject, row=self.row, confirm=lambda removal: True)
+    def run(self, path: Path, keys: Keys | None = None) -> None:
+        remove_subject(path, self.subject, row=self.row, confirm=lambda removal: True, keys=keys)
 
     def after(self, world: World) -> World:
         return tuple(entry for row, entry in enumerate(world) if row != self.row)
@@ -115,8 +119,8 @@ class Rename:
     old: str
     new: str
 
-    def run(self, path: Path) -> None:
-        workflow.rename_subject(path, self.old, self.new)
+    def run(self, path: Path, keys: Keys | None = None) -> None:
+        workflow.rename_subject(path, self.old, self.new, keys=keys)
 
     def after(self, world: World) -> World:
         return tuple(replace(e, subject=self.new) if e.subject == self.old else e for e in world)
@@ -127,8 +131,8 @@ class Merge:
     source: str
     into: str
 
-    def run(self, path: Path) -> None:
-        workflow.merge_subjects(path, [self.source], self.into)
+    def run(self, path: Path, keys: Keys | None = None) -> None:
+        workflow.merge_subjects(path, [self.source], self.into, keys=keys)
 
     def after(self, world: World) -> World:
         return Rename(self.source, self.into).after(world)
@@ -141,8 +145,8 @@ class Move:
     to: str
     make: bool
 
-    def run(self, path: Path) -> None:
-        workflow.move_references(path, self.source, [self.row], self.to, make=self.make)
+    def run(self, path: Path, keys: Keys | None = None) -> None:
+        workflow.move_references(path, self.source, [self.row], self.to, make=self.make, keys=keys)
 
     def after(self, world: World) -> World:
         moved = replace(world[self.row], subject=self.to)
@@ -188,7 +192,7 @@ def templates_of(entries: Sequence[Entry]) -> Float32Array:
     return np.array(rows, np.float32).reshape(-1, IDENTITY.embedding_size)
 
 
-def difference(path: Path, world: World) -> str | None:
+def difference(path: Path, world: World, keys: Keys | None = None) -> str | None:
     """What tells the gallery at ``path`` from what it should be; None if nothing does.
 
     Every stored bit is compared, and every checksum is checked. The world without entries is
@@ -197,7 +201,7 @@ def difference(path: Path, world: World) -> str | None:
     if not path.exists():
         return None if not world else "there is no gallery"
     try:
-        with Gallery.open(path, IDENTITY) as gallery:
+        with Gallery.open(path, IDENTITY, keys=keys) as gallery:
             problems = gallery.verify().problems
             if problems:
                 return f"verify: {problems[0]}"

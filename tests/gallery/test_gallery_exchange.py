@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.errors import (
+    FacematchError,
     GalleryFormatError,
     GalleryModelMismatchError,
     GalleryNotFoundError,
@@ -516,3 +517,28 @@ def test_an_export_replaces_exports_only(tmp_path: Path, write: Write, name: str
             write(tmp_path / name, found)
         assert path.read_bytes() == b"something else"
         path.write_bytes(made[path])
+
+
+@pytest.mark.parametrize(("write", "name"), FORMS)
+def test_any_damage_is_refused_in_one_line_or_harmless(
+    tmp_path: Path, write: Write, name: str
+) -> None:
+    references = tuple(reference_of(f"s{i}", i, crop=i == 0) for i in range(3))
+    write(tmp_path / name, TemplateSet(IDENTITY, references, templates_of(3), (("s0", "s1"),)))
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    rng = np.random.default_rng(3)
+    refused = 0
+    for path, content in files.items():
+        for case in range(40):
+            damaged = bytearray(content)
+            # Most of it is the crop, in which damage of other forms than HDF5 is no error.
+            for offset in rng.integers(0, min(len(damaged), 4000), 1 + case % 3).tolist():
+                damaged[offset] = int(rng.integers(256))
+            path.write_bytes(damaged[: rng.integers(len(damaged))] if case % 4 == 0 else damaged)
+            try:
+                import_templates(tmp_path / name, IDENTITY, subject="nobody")
+            except FacematchError as error:
+                refused += 1
+                assert len(str(error).splitlines()) == 1, case  # noqa: PT017
+        path.write_bytes(content)
+    assert refused > 20

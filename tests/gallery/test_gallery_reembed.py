@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import BLUE, GREEN, RED, FakeDetector, FakeNetwork, photograph
+from gallery_fakes import keys_with
 from typer.testing import CliRunner
 
 import facematch.pipeline
@@ -19,6 +20,7 @@ from facematch.gallery import Gallery, GalleryWriter
 from facematch.pipeline import Analyzer
 from facematch.types import ARCFACE_112, Alignment
 from facematch.workflows.enroll import EnrolmentItem, enroll
+from facematch.workflows.gallery_encryption import encrypt_gallery
 from facematch.workflows.gallery_reembed import reembed
 from facematch.workflows.gallery_versions import list_snapshots
 
@@ -76,6 +78,15 @@ def test_every_template_is_made_again(faces: Path) -> None:
     assert snapshot.state.model.name == "fake-1"
     with pytest.raises(UsageError, match="is of model fake-2 already"):
         reembed(faces, analyzer(Swapped()))
+
+
+def test_an_encrypted_gallery_stays_so(faces: Path) -> None:
+    encrypt_gallery(faces, keys_with())
+    result = reembed(faces, analyzer(Swapped()), keys=keys_with())
+    assert (result.written, result.state.model.name) == (True, "fake-2")
+    assert faces.read_bytes().startswith(b"FACECRPT")
+    with Gallery.open(faces, Swapped().identity, keys=keys_with()) as gallery:
+        assert gallery.verify().problems == ()
 
 
 def test_what_has_no_picture_is_listed_and_nothing_changes(faces: Path, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ def test_quick_torture(tmp_path: Path) -> None:
     text = (tmp_path / "torture.md").read_text("utf-8")
     for words in (
         "50 kills of a writer",
+        "## kill -9 over an encrypted gallery",
+        "nothing was there in plain",
         "25 found (100.0 %)",
         "during 12 commits",
         "None was served",
@@ -69,6 +71,10 @@ def in_place(path):
             time.sleep(0.0005)
 committing.replacing = in_place
 """
+IN_PLAIN = """
+import facematch.gallery.committing as committing
+committing.write_locked = lambda plain, path, master: path.write_bytes(plain.getvalue())
+"""
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,7 @@ committing.replacing = in_place
         pytest.param("faults", NO_SYNC, "power cut", id="no fsync"),
         pytest.param("flips", NO_CHECKSUMS, "not found", id="no checksums"),
         pytest.param("kills", IN_PLACE, "not the old gallery", id="written in place"),
+        pytest.param("locked", IN_PLAIN, "in plain", id="not encrypted"),
     ],
 )
 def test_torture_finds_a_missing_precaution(part: str, sabotage: str, words: str) -> None:

@@ -87,7 +87,7 @@ def main() -> None:
     validate = verification_on(held_out.images, held_out.labels)
     Trainer(
         NETWORKS["compact-2"].build(), loader, objective, config, options.run_dir, validate
-    ).run()
+    ).run(options.until)
 
 
 if __name__ == "__main__":

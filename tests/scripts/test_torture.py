@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,7 @@ def in_place(path):
     yield beside
     content = beside.read_bytes()
     beside.unlink()
+    path.unlink(missing_ok=True)  # or the writer trips over its own map of the old file
     with path.open("wb", buffering=0) as file:
         for start in range(0, len(content), 4096):
             file.write(content[start : start + 4096])
@@ -82,12 +84,15 @@ committing.write_locked = lambda plain, path, master: path.write_bytes(plain.get
     [
         pytest.param("faults", NO_SYNC, "power cut", id="no fsync"),
         pytest.param("flips", NO_CHECKSUMS, "not found", id="no checksums"),
-        pytest.param("kills", IN_PLACE, "not the old gallery", id="written in place"),
-        pytest.param("locked", IN_PLAIN, "in plain", id="not encrypted"),
+        # The kill may come while the gallery is written or one of its snapshots is.
+        pytest.param(
+            "kills", IN_PLACE, "not the old gallery|snapshot.* is damaged", id="written in place"
+        ),
+        pytest.param("locked", IN_PLAIN, "in plain|not encrypted", id="not encrypted"),
     ],
 )
 def test_torture_finds_a_missing_precaution(part: str, sabotage: str, words: str) -> None:
     done = run("--quick", "--only", part, program=HARNESS.format(sabotage=sabotage))
     assert done.returncode == 1
     assert "torture: BROKEN: " in done.stderr
-    assert words in done.stderr
+    assert re.search(words, done.stderr)

@@ -77,14 +77,16 @@ def open_columns(file: BinaryIO, path: Path) -> tuple[GalleryInfo, dict[str, Sto
         )
     if seal.file_size != size:
         raise GalleryCorruptError(
-            f"{path} is damaged: it has {size} of {seal.file_size} bytes; restore a sound copy"
+            f"{path} is damaged: it has {size} of {seal.file_size} bytes; restore a sound copy, or "
+            "save what is left with `facematch gallery repair`"
         )
     structure = read_structure(file, path, size)
     data = [extent for name, extent in structure.extents.items() if name != CHECKSUMS]
     sound = structure.version == seal.version
     if not sound or structure_digest(file, data, size) != seal.structure:
         raise GalleryCorruptError(
-            f"{path} is damaged: its structure fails its checksum; restore a sound copy"
+            f"{path} is damaged: its structure fails its checksum; restore a sound copy, or save "
+            "what is left with `facematch gallery repair`"
         )
     return structure.info, _map_columns(path, structure, _bytes_of(file))
 

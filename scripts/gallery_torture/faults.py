@@ -21,9 +21,11 @@ from pathlib import Path
 
 from facematch.errors import FacematchError
 from facematch.gallery import GalleryWriter
+from facematch.gallery.keys import Keys
 from gallery_torture.children import BrokenPromiseError, fork
 from gallery_torture.world import (
     IDENTITY,
+    KEYS,
     Enrol,
     Entry,
     Import,
@@ -67,11 +69,18 @@ _FAULTS = (
 
 @dataclass(frozen=True)
 class Scenario:
-    """An operation and the world that it starts from; None is a missing gallery."""
+    """An operation and the world that it starts from.
+
+    ``start`` is None for a missing gallery, ``keys`` for one in plain.
+    """
 
     name: str
     operation: Operation
     start: World | None = _BEFORE
+    keys: Keys | None = None
+
+    def run(self, path: Path) -> None:
+        self.operation.run(path, self.keys)
 
     @property
     def before(self) -> World:
@@ -91,6 +100,8 @@ SCENARIOS = (
     Scenario("rename", Rename("Bob", "Robert")),
     Scenario("merge", Merge("Bob", "Ada")),
     Scenario("move", Move(0, "Ada", "Bob", False)),
+    Scenario("first encrypted", Enrol((Entry("Ada", 0), Entry("Bob", 1))), None, KEYS),
+    Scenario("remove encrypted", Remove("Ada"), keys=KEYS),
 )
 
 
@@ -204,9 +215,9 @@ def _fresh(folder: Path, scenario: Scenario) -> tuple[Path, Path]:
     place.mkdir()
     path = place / "g.h5"
     if scenario.start is not None:
-        made = folder / f"{hash(scenario.start)}.h5"
+        made = folder / f"{hash(scenario.start)}-{scenario.keys is not None}.h5"
         if not made.exists():
-            Enrol(scenario.start).run(made)
+            Enrol(scenario.start).run(made, scenario.keys)
         shutil.copy(made, path)
     old = folder / "old.h5"
     old.unlink(missing_ok=True)
@@ -221,18 +232,18 @@ def _count(layer: Layer, folder: Path, scenario: Scenario, figures: FaultFigures
 
     def work() -> Iterator[str]:
         layer.arm(Mode.COUNT, 0, 0, path.parent)
-        scenario.operation.run(path)
+        scenario.run(path)
         layer.disarm()
         yield "done"
 
     lines, status = fork(work).end()
     if (lines, status) != (["done"], 0):
         raise BrokenPromiseError(f"{scenario.name}: fails without any fault: {lines}")
-    _expect(path, scenario.after, scenario.name)
+    _expect(scenario, path, scenario.after, scenario.name)
     for what, cut in _power_cuts(path, old, layer.calls()):
         cut()
         figures.power_cuts += 1
-        _expect(path, scenario.after, f"{scenario.name}, power cut after it: {what}")
+        _expect(scenario, path, scenario.after, f"{scenario.name}, power cut after it: {what}")
     return len(layer.calls())
 
 
@@ -249,7 +260,7 @@ def _fail(
     def work() -> Iterator[str]:
         layer.arm(mode, at, code, path.parent)
         try:
-            scenario.operation.run(path)
+            scenario.run(path)
         except FacematchError as error:
             layer.disarm()
             yield f"{error.exit_code} {error}"
@@ -257,8 +268,8 @@ def _fail(
             layer.disarm()
             yield "done"
         # The same process can go on once there is space again.
-        if difference(path, scenario.before) is None:
-            scenario.operation.run(path)
+        if difference(path, scenario.before, scenario.keys) is None:
+            scenario.run(path)
 
     label = f"{scenario.name}, {errno.errorcode[code]} at call {at} ({mode.name})"
     lines, status = fork(work).end()
@@ -268,8 +279,8 @@ def _fail(
         figures.absorbed += 1
     else:
         figures.errors += 1
-    _expect(path, scenario.after, f"{label}, then tried again")
-    _expect_no_stray(path, label)
+    _expect(scenario, path, scenario.after, f"{label}, then tried again")
+    _expect_no_stray(scenario, path, label)
 
 
 def _die(
@@ -280,7 +291,7 @@ def _die(
 
     def work() -> Iterator[str]:
         layer.arm(mode, at, 0, path.parent)
-        scenario.operation.run(path)
+        scenario.run(path)
         yield "done"
 
     lines, status = fork(work).end()
@@ -289,12 +300,12 @@ def _die(
     figures.deaths += 1
     label = f"{scenario.name}, dead at call {at} ({mode.name})"
     allowed = (scenario.after,) if lines == ["done"] else (scenario.before, scenario.after)
-    _expect_one(path, allowed, label)
+    _expect_one(scenario, path, allowed, label)
     for what, cut in _power_cuts(path, old, layer.calls()[: at - 1]):
         cut()
         figures.power_cuts += 1
-        _expect_one(path, allowed, f"{label}, power cut: {what}")
-    _expect_no_stray(path, label)
+        _expect_one(scenario, path, allowed, f"{label}, power cut: {what}")
+    _expect_no_stray(scenario, path, label)
 
 
 def _power_cuts(
@@ -347,20 +358,20 @@ def _undo_rename(path: Path, old: Path) -> None:
     os.link(old, path)
 
 
-def _expect(path: Path, world: World, label: str) -> None:
-    found = difference(path, world)
+def _expect(scenario: Scenario, path: Path, world: World, label: str) -> None:
+    found = difference(path, world, scenario.keys)
     if found is not None:
         raise BrokenPromiseError(f"{label}: {found}")
 
 
-def _expect_one(path: Path, worlds: Sequence[World], label: str) -> None:
-    found = [difference(path, world) for world in worlds]
+def _expect_one(scenario: Scenario, path: Path, worlds: Sequence[World], label: str) -> None:
+    found = [difference(path, world, scenario.keys) for world in worlds]
     if None not in found:
         raise BrokenPromiseError(f"{label}: {' / '.join(map(str, found))}")
 
 
-def _expect_no_stray(path: Path, label: str) -> None:
-    with GalleryWriter.open(path, IDENTITY):
+def _expect_no_stray(scenario: Scenario, path: Path, label: str) -> None:
+    with GalleryWriter.open(path, IDENTITY, keys=scenario.keys):
         pass
     allowed = {path.name, f"{path.name}.lock", f"{path.stem}-in"}
     stray = {entry.name for entry in path.parent.iterdir()} - allowed

@@ -18,7 +18,7 @@ import numpy as np
 
 from facematch.errors import GalleryError
 from facematch.gallery import Gallery, GalleryWriter, write_templates
-from facematch.gallery.keys import Keys, new_master
+from facematch.gallery.keys import Keys, Secret, new_master
 from facematch.types import Float32Array, ModelIdentity, Quality, Reference
 from facematch.workflows import gallery as workflow
 from facematch.workflows.gallery_erase import remove_subject
@@ -26,6 +26,8 @@ from facematch.workflows.gallery_exchange import import_file
 
 IDENTITY = ModelIdentity("torture-1", hashlib.sha256(b"torture").hexdigest(), 64)
 NAMES = [f"{first} {last}" for first in ("Ada", "Zoë", "李", "Bob") for last in ("One", "Two")]
+# A key file: to stretch a passphrase takes longer than an operation.
+KEYS = Keys(Secret(bytes(range(32)), is_key=True))
 _LOCK_TIMEOUT_S = 10.0
 
 

@@ -130,6 +130,7 @@ def _import_json(result: ImportResult) -> dict[str, Any]:
         "replaced": result.replaced,
         "renamed": [{"name": old, "new": new} for old, new in result.renamed],
         "distinct": result.distinct,
+        "pairs_left_out": result.pairs_left_out,
     }
     return gallery_output.about(document, result.state)
 
@@ -145,6 +146,9 @@ def _print_import(result: ImportResult) -> None:
         print(f"  {escaped(old)} of the file is now {escaped(new)}")
     if result.distinct:
         print(f"  {output.counted(result.distinct, 'pairs')} noted as different people")
+    if result.pairs_left_out:
+        left_out = output.counted(result.pairs_left_out, "pairs")
+        print(f"  {left_out} of different people left out: not all of them are here by that name")
     for left in result.failed[: output.SHOWN_FAILURES]:
         print(f"  {escaped(left.path)}: {escaped(left.reason)}")
     if len(result.failed) > output.SHOWN_FAILURES:

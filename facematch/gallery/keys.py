@@ -76,16 +76,14 @@ class Keys:
             return known
         by_key_file = header.stretch.method is Method.KEY_FILE
         secret = self._secret
-        if secret is None and (self._ask is None or by_key_file):
-            what = "--key-file" if by_key_file else "--passphrase-file"
-            raise GalleryKeyError(f"{path} is encrypted; give {what}" + _OR_TERMINAL[by_key_file])
-        if secret is None and self._ask is not None:
+        if secret is None and self._ask is not None and not by_key_file:
             secret = self._secret = passphrase(self._ask(f"Passphrase of {path}: "))
-        if secret is None or secret.is_key is not by_key_file:
-            raise GalleryKeyError(
-                f"{path} is encrypted with a "
-                + ("key file; give --key-file" if by_key_file else "passphrase, not a key file")
-            )
+        if secret is None:
+            what = "--key-file" if by_key_file else "--passphrase-file, or run this on a terminal"
+            raise GalleryKeyError(f"{path} is encrypted; give {what}")
+        if secret.is_key is not by_key_file:
+            other = "key file; give --key-file" if by_key_file else "passphrase, not a key file"
+            raise GalleryKeyError(f"{path} is encrypted with a {other}")
         master = header.stretch.derive(secret.content)
         if not header.opens_with(master):
             what = "key in the key file" if by_key_file else "passphrase"
@@ -149,9 +147,6 @@ def new_master(path: Path, keys: Keys | None, *, wanted: bool) -> MasterKey | No
     if keys is None:
         raise GalleryKeyError(f"{path} is to be encrypted; a passphrase or key file is needed")
     return keys.new_master(path)
-
-
-_OR_TERMINAL = {True: "", False: ", or run this on a terminal"}
 
 
 def passphrase(text: str) -> Secret:

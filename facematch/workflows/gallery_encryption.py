@@ -60,8 +60,10 @@ def encrypt_gallery(path: Path, keys: Keys, *, wait_s: float = 0) -> EncryptionR
                 f"{path} is encrypted already; `facematch gallery rekey` gives it another secret"
             )
         master = keys.new_master(path)
-        with Gallery.open(path, keys=keys):  # it is to be a sound one that is locked away
-            pass
+        for file in files:
+            if file not in plain:  # by a call that was interrupted, with the same secret
+                _plain(file, [keys])
+        Gallery.open(path, keys=keys).close()  # it is a sound one that is locked away
         return _rewritten(path, plain, [keys], master)
 
 

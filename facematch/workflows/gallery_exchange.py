@@ -61,6 +61,8 @@ class ImportResult:
         replaced: references of the gallery that went for those of the file.
         renamed: subjects of the file with the names they got.
         distinct: pairs of different people that were noted.
+        pairs_left_out: those of whom one is not in the gallery by that name, as when a name was
+            changed in a table.
     """
 
     state: GalleryState
@@ -71,6 +73,7 @@ class ImportResult:
     replaced: int
     renamed: tuple[tuple[str, str], ...]
     distinct: int
+    pairs_left_out: int
 
 
 def export(
@@ -169,7 +172,8 @@ def import_file(
             for row in sorted(plan.gone):
                 writer.remove_reference(row, erase=False)
         present = writer.subject_names
-        distinct = sum(writer.mark_distinct(a, b) for a, b in found.distinct if {a, b} <= present)
+        pairs = [pair for pair in found.distinct if set(pair) <= present]
+        distinct = sum(writer.mark_distinct(a, b) for a, b in pairs)
         if plan.new or distinct:
             writer.commit()
         return ImportResult(
@@ -181,6 +185,7 @@ def import_file(
             len(plan.gone),
             tuple(new_names.items()),
             distinct,
+            len(found.distinct) - len(pairs),
         )
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("fake_pipeline")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As strong as the salt of a fixed passphrase has to be."""
+    """A passphrase that is not hard to try."""
     cheap = staticmethod(lambda: Stretch(Method.ARGON2ID, (1, 1, 8), b"a fixed salt 16b"))
     monkeypatch.setattr(envelope.Stretch, "of_passphrase", cheap)
 

@@ -342,6 +342,7 @@ def test_an_export_is_imported_whole_into_a_new_gallery(tmp_path: Path, faces: P
     found = document(
         run("import", out, "--gallery", copy, "--json"),
         *("imported", "skipped", "failed", "source", "replaced", "renamed", "distinct"),
+        "pairs_left_out",
     )
     assert (found["imported"], found["skipped"], found["failed"]) == (4, [], [])
     with Gallery.open(faces) as old, Gallery.open(copy) as new:
@@ -433,13 +434,14 @@ def test_a_name_that_both_have_is_one_person_or_two(tmp_path: Path, faces: Path)
     assert faces.read_bytes() == before
     shutil.copy(faces, tmp_path / "joined.h5")
     joined = json.loads(run("import", out, "-g", "joined.h5", "--json").stdout)
-    assert (joined["renamed"], joined["distinct"]) == ([], 1)
+    assert (joined["renamed"], joined["distinct"], joined["pairs_left_out"]) == ([], 1, 1)
     assert subjects_of(tmp_path / "joined.h5") == {"Ada": 2, "Zoë": 2, "Bob": 2}
     renamed = run("import", out, "--same-name", "rename", "-q").stdout.splitlines()
     assert renamed == [  # one of Zoë's faces is in the gallery as hers, so she is the same
         "imported 2, skipped 1 (already enrolled), failed 0",
         "  Bob of the file is now Bob (2)",
         "  1 pair noted as different people",
+        "  1 pair of different people left out: not all of them are here by that name",
     ]
     assert subjects_of(faces) == {"Ada": 2, "Zoë": 2, "Bob": 1, "Bob (2)": 1}
 

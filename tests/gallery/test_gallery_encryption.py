@@ -233,6 +233,20 @@ def test_a_snapshot_with_another_secret_is_neither_erased_nor_passed_over(tmp_pa
         assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_an_interrupted_encryption_is_not_finished_with_another_secret(tmp_path: Path) -> None:
+    path = plain_gallery(tmp_path)
+    older = snapshots_of(path)[0].path
+    content = older.read_bytes()
+    encrypt_gallery(older, keys_with())
+    before = path.read_bytes()
+    with pytest.raises(GalleryKeyError, match=f"{older.name} cannot be unlocked"):
+        encrypt_gallery(path, keys_with("battery staple"))
+    assert path.read_bytes() == before
+    assert len(encrypt_gallery(path, keys_with()).files) == 2
+    decrypt_gallery(path, keys_with())
+    assert older.read_bytes() == content
+
+
 def test_damage_is_found_and_the_rest_is_repaired(tmp_path: Path) -> None:
     path, keys, n = tmp_path / "g.h5", keys_with(), 3000
     make_gallery(path, [f"s{i % 100}" for i in range(n)], keys=keys)

@@ -27,6 +27,11 @@ from facematch.gallery.stored import Stored
 from facematch.gallery.structure import GalleryInfo, Structure, read_structure
 from facematch.types import UInt8Array
 
+# The checksums, which have to be left, are 32 bytes for each 16384 of a whole gallery, and a
+# seal from elsewhere may promise anything. Beyond 2^44, h5py 3.16 ends in a segmentation fault.
+_MOST_PROMISED_PER_BYTE = 1024
+_MOST_PROMISED = 1 << 40
+
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -107,15 +112,18 @@ def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
     file.seek(0)
     seal = Seal.unpack(file.read(PAGE_BYTES))
     promised = size if seal is None else max(size, seal.file_size)
+    too_few = GalleryFormatError(
+        f"{path} is damaged: {size} of {promised} bytes are left, too few to tell whose "
+        "references they are; go back to a snapshot with `facematch gallery rollback`, "
+        "or enroll again"
+    )
+    if promised > min(_MOST_PROMISED_PER_BYTE * size, _MOST_PROMISED):
+        raise too_few
     structure = read_structure(_Padded(file, promised), path, promised)
     for name in INDEX:
         extent = structure.extents[name]
         if extent.offset + extent.nbytes > size:
-            raise GalleryFormatError(
-                f"{path} is damaged: {size} of {promised} bytes are left, too few to tell whose "
-                "references they are; go back to a snapshot with `facematch gallery rollback`, "
-                "or enroll again"
-            )
+            raise too_few
     columns = _map_columns(path, structure, _bytes_of(file))
     return DamagedColumns(structure.info, columns, structure.rows)
 

@@ -11,6 +11,7 @@ from gallery_fakes import IDENTITY, reference_of, same_reference, templates_of
 
 from facematch.errors import EmptyGalleryError, GalleryError, GalleryFormatError, UsageError
 from facematch.gallery import Gallery, GalleryWriter
+from facematch.gallery.seal import Seal
 from facematch.workflows.gallery_versions import RepairResult, repair
 
 N = 600  # templates of two blocks and a bit
@@ -175,6 +176,21 @@ def test_wherever_a_file_is_cut_nothing_is_lost_in_silence(sound: Path, tmp_path
             assert not result.complete, cut
             check_saved(sound, tmp_path, result)
     assert outcomes == {True, False}
+
+
+@pytest.mark.parametrize("promised", [0, 1, 2**30, 2**50, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("left", [88, 5000, 150_000])
+def test_no_seal_can_promise_what_it_likes(
+    sound: Path, tmp_path: Path, promised: int, left: int
+) -> None:
+    content = sound.read_bytes()
+    seal = Seal.unpack(content)
+    assert seal is not None
+    forged = Seal(seal.version, promised, seal.structure).pack()
+    (tmp_path / "forged.h5").write_bytes(forged + content[len(forged) :])
+    found = cut_at(tmp_path / "forged.h5", tmp_path, left)
+    assert isinstance(found, str)
+    assert "gallery rollback" in found
 
 
 def test_a_list_of_different_people_is_not_lost_in_silence(sound: Path, tmp_path: Path) -> None:

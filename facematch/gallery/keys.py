@@ -141,12 +141,17 @@ def new_master(path: Path, keys: Keys | None, *, wanted: bool) -> MasterKey | No
         with path.open("rb") as file:
             if is_encrypted(file.read(HEADER_BYTES)):
                 return None
-        raise UsageError(
-            f"{path} is there already and not encrypted; use `facematch gallery encrypt` first"
-        )
+        raise not_encrypted(path)
     if keys is None:
         raise GalleryKeyError(f"{path} is to be encrypted; a passphrase or key file is needed")
     return keys.new_master(path)
+
+
+def not_encrypted(path: Path) -> UsageError:
+    """The error for a gallery in plain where an encrypted one is to be."""
+    return UsageError(
+        f"{path} is there already and not encrypted; use `facematch gallery encrypt` first"
+    )
 
 
 def passphrase(text: str) -> Secret:

@@ -13,7 +13,7 @@ from facematch.gallery.atomic import remove_stale
 from facematch.gallery.changes import PendingChanges
 from facematch.gallery.committing import write_version
 from facematch.gallery.envelope import MasterKey
-from facematch.gallery.keys import Keys
+from facematch.gallery.keys import Keys, not_encrypted
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.reader import Gallery, not_found
 from facematch.gallery.snapshots import prune_snapshots
@@ -71,12 +71,13 @@ class GalleryWriter(PendingChanges):
             create: whether a missing file is made (by the first commit).
             lock_timeout_s: how long to wait for another writer.
             keys: to open it if it is encrypted, which its next versions are as well.
-            master: of ``keys``, to encrypt a gallery that is made; one that is there stays
-                encrypted, or not, as it is.
+            master: of ``keys``, to encrypt a gallery that is made; one that is encrypted
+                keeps its own.
 
         Raises:
             GalleryLockedError: another writer is at work; the message says which.
             GalleryKeyError: it is encrypted, and the keys are missing or wrong.
+            UsageError: there is a ``master``, and a gallery that is not encrypted.
             GalleryNotFoundError: there is no such file, and it is not to be made.
             GalleryFormatError: it is not a gallery.
             GalleryCorruptError: it is damaged.
@@ -94,6 +95,8 @@ class GalleryWriter(PendingChanges):
             if identity is None or os.path.lexists(path):
                 base = Gallery.open(given, identity, keys=keys)
                 identity = base.identity
+                if master is not None and base.master is None:
+                    raise not_encrypted(path)
                 master = base.master
             return cls(path, lock, base, identity, given=given, keys=keys, master=master)
         except BaseException:

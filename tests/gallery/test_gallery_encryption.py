@@ -280,6 +280,14 @@ def test_damage_is_found_and_the_rest_is_repaired(tmp_path: Path) -> None:
     assert "repaired" in outcomes
 
 
+def test_what_is_to_be_encrypted_is_never_written_in_plain(tmp_path: Path) -> None:
+    path, keys = tmp_path / "g.h5", keys_with()
+    master = keys.new_master(path)
+    make_gallery(path, ["a"])  # by somebody else, in the meantime
+    with pytest.raises(UsageError, match="not encrypted"):
+        GalleryWriter.open(path, IDENTITY, keys=keys, master=master)
+
+
 def test_a_writer_needs_the_secret_and_keeps_it(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     make_gallery(path, ["a"], keys=keys_with())

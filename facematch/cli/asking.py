@@ -10,7 +10,7 @@ from facematch.errors import UsageError
 
 def can_ask() -> bool:
     """Whether a question would be seen and could be answered."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def agrees(question: str) -> bool:

@@ -49,6 +49,8 @@ def export(
     else:
         print(f"wrote {result.references} templates to {escaped(' and '.join(result.files))}")
     gallery_output.note_state(result.state, quiet)
+    if result.was_encrypted:
+        options.note("the gallery is encrypted, what was written is not", quiet)
 
 
 def import_(

@@ -33,11 +33,15 @@ ALREADY_ENROLLED = "already enrolled (same face of the same photograph)"
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """Files that were written."""
+    """Files that were written, none of them encrypted.
+
+    ``was_encrypted`` is whether the gallery is.
+    """
 
     state: GalleryState
     files: tuple[str, ...]
     references: int
+    was_encrypted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,12 @@ def export(
                 write_table(target, found)
             case ExportFormat.JSON:
                 write_json(target, found)
-        return ExportResult(state_of(gallery), tuple(map(str, targets)), len(gallery))
+        return ExportResult(
+            state_of(gallery),
+            tuple(map(str, targets)),
+            len(gallery),
+            was_encrypted=gallery.master is not None,
+        )
 
 
 def import_file(

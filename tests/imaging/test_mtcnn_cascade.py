@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import from_numpy
 
-from facematch.imaging.mtcnn import DetectorSettings, FaceDetector, cascade
+from facematch.imaging.mtcnn import DetectorSettings, FaceDetector, networks
 from facematch.imaging.mtcnn.cascade import _cells, _inside, _squared, _suppress, _suppress_nested
 from facematch.imaging.mtcnn.sampling import AreaSampler
 from facematch.runtime import Device, open_engine
@@ -152,20 +152,42 @@ def test_cells_lie_where_the_network_looked() -> None:
     np.testing.assert_array_equal(found[1, 5:], offsets[:, 4, 6])
 
 
-@pytest.mark.parametrize("height", [12, 13, 14, 15, 30, 31, 32, 33])
-@pytest.mark.parametrize("cells_at_once", [1, 2, 5])
-def test_a_level_in_strips_is_the_level(
-    height: int, cells_at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every cell of every strip, with the threshold at which all are kept."""
+@pytest.mark.parametrize("height", [12, 13, 30, 31, 202, 215])
+def test_levels_on_canvases_are_the_levels(height: int) -> None:
+    """Every cell of every level, with the threshold at which all are kept."""
     every = FaceDetector(open_engine(Device.CPU), DetectorSettings(thresholds=(0, 0.7, 0.7)))
-    sampler, width = AreaSampler(noise(2 * height, 41)), 20
-    whole = every._scan(sampler, height, width, 0.5)
-    pixels = (cells_at_once * cascade.PNET_STRIDE + cascade.PNET_CELL) * width
-    monkeypatch.setattr(cascade, "LARGEST_LEVEL", pixels)
-    strips = every._scan(sampler, height, width, 0.5)
-    assert len(whole) >= (height - 11) // 2 * 5
-    np.testing.assert_allclose(strips, whole, atol=1e-5)
+    sampler = AreaSampler(noise(2 * height, 2 * height + 44))
+    found, levels = every._scan(sampler)
+    pnet = open_engine(Device.CPU).load(networks.source("pnet"))
+    for level, scale in enumerate(every._scales(2 * height)):
+        size_hw = [int(side * scale + 1) for side in (sampler.height, sampler.width)]
+        probability, offsets = pnet(sampler.whole(*size_hw)[None])
+        wanted = _cells(probability[0, 1], offsets[0], scale, 0)
+        ours = found[levels == level]
+        assert len(ours) == len(wanted) > 0
+        # Pieces have an order of their own.
+        ours, wanted = (x[np.lexsort((x[:, 0], x[:, 1]))] for x in (ours, wanted))
+        np.testing.assert_array_equal(ours[:, :4], wanted[:, :4])
+        # The last cells of odd levels see a repeated row or column.
+        inner = (wanted[:, 2] < sampler.width - 3 / scale) & (
+            wanted[:, 3] < sampler.height - 3 / scale
+        )
+        np.testing.assert_allclose(ours[inner], wanted[inner], atol=1e-4)
+        assert inner.any() or level > 0 or height <= 13
+        assert np.abs(ours[:, 4] - wanted[:, 4]).mean() < 0.02
+
+
+def test_suppression_within_groups() -> None:
+    scored = boxes_of(3, 60)
+    groups = np.arange(60) % 4
+    kept = _suppress(scored, 0.5, groups)
+    wanted = [
+        np.flatnonzero(groups == group)[_suppress(scored[groups == group], 0.5)]
+        for group in range(4)
+    ]
+    assert sorted(kept.tolist()) == sorted(np.concatenate(wanted).tolist())
+    assert (np.diff(scored[kept, 4]) < 0).all()
+    assert _suppress(scored[:0], 0.5, groups[:0]).tolist() == []
 
 
 def test_windows_stay_inside_the_picture() -> None:

@@ -2,12 +2,14 @@
 
 The arithmetic follows facenet-pytorch, pixel conventions and truncations included, so that
 the same settings find the same faces (``tests/imaging/test_mtcnn_parity.py``). What differs
-is how it is done: one integral image instead of a resize per level and crop, and all crops
-of a stage in one batch.
+is how it is done: one integral image instead of a resize per level and crop, all levels on
+canvases of one size, all crops of a stage in batches of one size, and batches that are made
+while others are computed. What each of these is worth: ``scripts/bench/README.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +17,16 @@ import cv2
 import numpy as np
 
 from facematch.imaging.mtcnn import networks
+from facematch.imaging.mtcnn.canvases import CELL_PX, STRIDE_PX, Piece, lay_out
 from facematch.imaging.mtcnn.sampling import AreaSampler
 from facematch.runtime import Engine, Network
 from facematch.types import Face, Float32Array, Int64Array, UInt8Array
 
-PNET_CELL = 12
-PNET_STRIDE = 2
-LARGEST_BATCH = 256
-# Pixels of a level that P-Net sees at once; its first layer makes ten numbers of each.
-LARGEST_LEVEL = 1 << 20
+# Sizes of the work that an engine is given at a time: large enough that starting it costs
+# little, small enough that little of the last one is empty.
+CANVAS_PX = 192
+R_CROPS, R_SIDE = 16, 24
+O_CROPS, O_SIDE = 4, 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class DetectorSettings:
     factor: float = 0.709
 
     def __post_init__(self) -> None:
-        if self.min_face_size < PNET_CELL:
+        if self.min_face_size < CELL_PX:
             raise ValueError(f"min_face_size must be at least 12, got {self.min_face_size}")
         if len(self.thresholds) != 3 or not all(0 <= t <= 1 for t in self.thresholds):
             raise ValueError(f"thresholds must be three numbers in [0, 1]: {self.thresholds}")
@@ -59,9 +62,9 @@ class FaceDetector:
 
     def __init__(self, engine: Engine, settings: DetectorSettings | None = None) -> None:
         self._settings = settings or DetectorSettings()
-        self._pnet = engine.load(networks.source("pnet"))
-        self._rnet = engine.load(networks.source("rnet"))
-        self._onet = engine.load(networks.source("onet"))
+        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 3)))
+        self._rnet = engine.load(networks.source("rnet", (R_CROPS, R_SIDE, R_SIDE, 3)))
+        self._onet = engine.load(networks.source("onet", (O_CROPS, O_SIDE, O_SIDE, 3)))
 
     def detect(self, image_rgb: UInt8Array) -> list[Face]:
         """Finds the faces of a picture, most certain first.
@@ -79,37 +82,41 @@ class FaceDetector:
 
     def _propose(self, sampler: AreaSampler) -> Float32Array:
         """P-Net over the pyramid: float32 (n, 4) square boxes."""
-        kept = [np.zeros((0, 9), np.float32)]
-        for scale in self._scales(min(sampler.height, sampler.width)):
-            height, width = int(sampler.height * scale + 1), int(sampler.width * scale + 1)
-            candidates = self._scan(sampler, height, width, scale)
-            kept.append(candidates[_suppress(candidates[:, :5], 0.5)])
-        candidates = np.concatenate(kept)
+        candidates, levels = self._scan(sampler)
+        candidates = candidates[_suppress(candidates[:, :5], 0.5, levels)]
         candidates = candidates[_suppress(candidates[:, :5], 0.7)]
         sides = candidates[:, 2:4] - candidates[:, 0:2]
         moved = candidates[:, :4] + candidates[:, 5:9] * np.tile(sides, 2)
         return _squared(moved)
 
-    def _scan(self, sampler: AreaSampler, height: int, width: int, scale: float) -> Float32Array:
-        """P-Net over one level, in strips of bounded memory: float32 (n, 9) of its cells."""
-        # Of the first layer and its pooling, which takes a last odd row by itself.
-        rows = (height - 3) // 2 - 3
-        at_once = max(1, (LARGEST_LEVEL // width - PNET_CELL) // PNET_STRIDE)
-        found = []
-        for first in range(0, rows, at_once):
-            # The input of a row of cells begins at its double and is one cell high.
-            last = first + at_once - 1
-            stop = height if last >= rows - 1 else last * PNET_STRIDE + PNET_CELL
-            strip = sampler.whole(height, width, slice(first * PNET_STRIDE, stop))[None]
-            probability, offsets = self._pnet(strip)
-            threshold = self._settings.thresholds[0]
-            found.append(_cells(probability[0, 1], offsets[0], scale, threshold, first))
-        return np.concatenate(found)
+    def _scan(self, sampler: AreaSampler) -> tuple[Float32Array, Int64Array]:
+        """P-Net over all levels: float32 (n, 9) of its cells, and the level of each."""
+        scales = self._scales(min(sampler.height, sampler.width))
+        sizes_hw = [
+            (int(sampler.height * scale + 1), int(sampler.width * scale + 1)) for scale in scales
+        ]
+        canvases = lay_out(sizes_hw, CANVAS_PX)
+        outputs = self._pnet.stream(_painted(sampler, sizes_hw, canvas) for canvas in canvases)
+        found, levels = [np.zeros((0, 9), np.float32)], [np.zeros(0, np.int64)]
+        for canvas, (probability, offsets) in zip(canvases, outputs, strict=True):
+            for piece in canvas:
+                rows = slice(piece.top // STRIDE_PX, piece.top // STRIDE_PX + piece.rows)
+                columns = slice(piece.left // STRIDE_PX, piece.left // STRIDE_PX + piece.columns)
+                cells = _cells(
+                    probability[0, 1, rows, columns],
+                    offsets[0, :, rows, columns],
+                    scales[piece.level],
+                    self._settings.thresholds[0],
+                    (piece.row, piece.column),
+                )
+                found.append(cells)
+                levels.append(np.full(len(cells), piece.level, np.int64))
+        return np.concatenate(found), np.concatenate(levels)
 
     def _scales(self, shorter_side: int) -> list[float]:
         scales = []
-        scale = PNET_CELL / self._settings.min_face_size
-        while shorter_side * scale >= PNET_CELL:
+        scale = CELL_PX / self._settings.min_face_size
+        while shorter_side * scale >= CELL_PX:
             scales.append(scale)
             scale *= self._settings.factor
         return scales
@@ -117,7 +124,7 @@ class FaceDetector:
     def _refine(self, sampler: AreaSampler, boxes: Float32Array) -> Float32Array:
         """R-Net: float32 (m, 4) square boxes of the candidates that it accepts."""
         boxes, windows = _inside(boxes, sampler)
-        outputs = _in_batches(self._rnet, sampler, windows, 24, (2, 4))
+        outputs = _of_crops(self._rnet, sampler, windows, (R_CROPS, R_SIDE), (2, 4))
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[1]
         boxes, offsets = boxes[passed], outputs[1][passed]
@@ -127,7 +134,7 @@ class FaceDetector:
     def _output(self, sampler: AreaSampler, boxes: Float32Array) -> list[Face]:
         """O-Net: the faces with landmarks."""
         boxes, windows = _inside(boxes, sampler)
-        outputs = _in_batches(self._onet, sampler, windows, 48, (2, 4, 10))
+        outputs = _of_crops(self._onet, sampler, windows, (O_CROPS, O_SIDE), (2, 4, 10))
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[2]
         boxes, scores, offsets = boxes[passed], scores[passed], outputs[1][passed]
@@ -141,21 +148,39 @@ class FaceDetector:
         ]
 
 
+def _painted(
+    sampler: AreaSampler, sizes_hw: list[tuple[int, int]], canvas: list[Piece]
+) -> Float32Array:
+    """One canvas with its pieces: float32 (1, CANVAS_PX, CANVAS_PX, 3).
+
+    A level of odd size gets a last row or column more, the repeated last one: P-Net's pooling
+    takes the odd one by itself, which does nearly the same.
+    """
+    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 3), np.float32)
+    for piece in canvas:
+        height, width = piece.size_hw
+        top, left = piece.row * STRIDE_PX, piece.column * STRIDE_PX
+        painted[0, piece.top : piece.top + height, piece.left : piece.left + width] = sampler.whole(
+            *sizes_hw[piece.level], range(top, top + height), range(left, left + width)
+        )
+    return painted
+
+
 def _cells(
     probability: Float32Array,
     offsets: Float32Array,
     scale: float,
     threshold: float,
-    first_row: int = 0,
+    first: tuple[int, int] = (0, 0),
 ) -> Float32Array:
     """P-Net cells over the threshold: float32 (n, 9) of box, score and four offsets."""
     rows, columns = np.nonzero(probability >= threshold)
-    corner = np.column_stack([columns, rows + first_row]).astype(np.float32) * PNET_STRIDE
+    corner = np.column_stack([columns + first[1], rows + first[0]]).astype(np.float32) * STRIDE_PX
     scale32 = np.float32(scale)
-    first = np.floor((corner + 1) / scale32)
-    last = np.floor((corner + PNET_CELL) / scale32)
+    low = np.floor((corner + 1) / scale32)
+    high = np.floor((corner + CELL_PX) / scale32)
     score = probability[rows, columns][:, None]
-    return np.concatenate([first, last, score, offsets[:, rows, columns].T], axis=1)
+    return np.concatenate([low, high, score, offsets[:, rows, columns].T], axis=1)
 
 
 def _squared(boxes: Float32Array) -> Float32Array:
@@ -182,31 +207,56 @@ def _inside(boxes: Float32Array, sampler: AreaSampler) -> tuple[Float32Array, In
     return boxes[overlap], windows[overlap]
 
 
-def _in_batches(
+def _of_crops(
     network: Network,
     sampler: AreaSampler,
     windows: Int64Array,
-    side: int,
+    batch: tuple[int, int],
     widths: tuple[int, ...],
 ) -> list[Float32Array]:
-    """Runs a net over all windows in batches of bounded memory; widths are of its outputs."""
+    """Runs a net over all windows.
+
+    Args:
+        network: R- or O-Net.
+        sampler: of the picture.
+        windows: int64 (n, 4).
+        batch: number and side of the crops that the net takes at a time.
+        widths: of its outputs.
+
+    Returns:
+        Its outputs, float32 (n, width) each.
+    """
+    count, side = batch
+
+    def batches() -> Iterator[Float32Array]:
+        for start in range(0, len(windows), count):
+            crops = sampler.crops(windows[start : start + count], side)
+            if len(crops) < count:
+                missing = np.zeros((count - len(crops), side, side, 3), np.float32)
+                crops = np.concatenate([crops, missing])
+            yield crops
+
     parts = [tuple(np.zeros((0, width), np.float32) for width in widths)]
-    parts += [
-        network(sampler.crops(windows[start : start + LARGEST_BATCH], side))
-        for start in range(0, len(windows), LARGEST_BATCH)
-    ]
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    parts += network.stream(batches())
+    return [np.concatenate(column)[: len(windows)] for column in zip(*parts, strict=True)]
 
 
-def _suppress(scored: Float32Array, overlap: float) -> Int64Array:
-    """Non-maximum suppression of float32 (n, 5) boxes with scores; kept rows, best first."""
+def _suppress(scored: Float32Array, overlap: float, groups: Int64Array | None = None) -> Int64Array:
+    """Non-maximum suppression of float32 (n, 5) boxes with scores; kept rows, best first.
+
+    With ``groups``, boxes of different groups leave each other alone.
+    """
     if len(scored) == 0:
         return np.zeros(0, np.int64)
     rectangles = np.concatenate([scored[:, :2], scored[:, 2:4] - scored[:, :2]], axis=1)
     # OpenCV's stubs know lists only.
     boxes: Any = rectangles.astype(np.float64)
     scores: Any = scored[:, 4]
-    kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap)
+    if groups is None:
+        kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap)
+    else:
+        of_groups: Any = groups.astype(np.int32)
+        kept = cv2.dnn.NMSBoxesBatched(boxes, scores, of_groups, 0.0, overlap)
     return np.asarray(kept, np.int64).reshape(-1)
 
 

@@ -45,23 +45,32 @@ _LAYOUTS = {
 }
 
 
-def source(net: str) -> NetworkSource:
-    """The network source of ``pnet``, ``rnet`` or ``onet``."""
+def source(net: str, shape: tuple[int, int, int, int] | None = None) -> NetworkSource:
+    """The network source of ``pnet``, ``rnet`` or ``onet``.
+
+    Args:
+        net: which.
+        shape: the one shape of all batches, which then run side by side. An engine prepares
+            itself for each shape that it meets, which takes longer than the work on a small
+            batch; with one shape it does so once. None for batches of any shape.
+    """
     return NetworkSource(
         name=f"MTCNN {net}",
-        key=hashlib.sha256(f"{SHA256[net]} graph {GRAPH_VERSION}".encode()).hexdigest(),
-        openvino_model=lambda: _openvino_model(net, load_weights(net)),
+        key=hashlib.sha256(f"{SHA256[net]} graph {GRAPH_VERSION} {shape}".encode()).hexdigest(),
+        openvino_model=lambda: _openvino_model(net, load_weights(net), shape),
         torch_module=lambda: _torch_module(net),
+        side_by_side=shape is not None,
     )
 
 
-def _openvino_model(net: str, weights: Weights) -> Any:
+def _openvino_model(net: str, weights: Weights, shape: tuple[int, int, int, int] | None) -> Any:
     import numpy as np
     import openvino as ov
     from openvino import opset13 as ops
 
     layout = _LAYOUTS[net]
     side = -1 if layout.side is None else layout.side
+    batch = [-1, side, side, 3] if shape is None else list(shape)
 
     def per_channel(name: str) -> Any:
         return ops.constant(weights[name].reshape(1, -1, 1, 1))
@@ -75,7 +84,7 @@ def _openvino_model(net: str, weights: Weights) -> Any:
         kernel = ops.constant(weights[f"{name}.weight"])
         return ops.add(ops.matmul(x, kernel, False, True), ops.constant(weights[f"{name}.bias"]))
 
-    pixels = ops.parameter(ov.PartialShape([-1, side, side, 3]), np.float32, name="pixels")
+    pixels = ops.parameter(ov.PartialShape(batch), np.float32, name="pixels")
     x = ops.transpose(pixels, ops.constant(np.array([0, 3, 1, 2])))
     x = ops.multiply(
         ops.subtract(x, ops.constant(np.float32(127.5))), ops.constant(np.float32(1 / 128))

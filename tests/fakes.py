@@ -6,7 +6,7 @@ gives the mean colour of the crop as template, so that distances are known by ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,7 @@ import numpy as np
 from facematch.types import (
     ARCFACE_112,
     Alignment,
+    Detection,
     Face,
     Float32Array,
     ModelIdentity,
@@ -42,6 +43,9 @@ class FakeDetector:
             points = box[:2] + unit * [width, height]
             faces.append(Face(box, points.astype(np.float32), 0.99))
         return faces
+
+    def search(self, image_rgb: UInt8Array) -> Iterator[Detection]:
+        yield Detection(tuple(self.detect(image_rgb)))
 
 
 class FakeNetwork:

@@ -22,10 +22,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from facematch.errors import NoFaceError, SeveralFacesError
-from facematch.types import Face, FaceChoice, Float64Array, PassedOver, Quality, Selection
+from facematch.types import (
+    Detection,
+    Face,
+    FaceChoice,
+    Float64Array,
+    PassedOver,
+    Quality,
+    Selection,
+)
 
 # Variance of the Laplacian above which more sharpness makes no better template.
 _SHARP_ENOUGH = 100.0
+
+NEED_EVERY_FACE = frozenset({FaceChoice.ALL, FaceChoice.ONLY})
+"""Choices that no search can make before it is complete: any face more changes them."""
 
 
 def select_faces(
@@ -73,6 +84,35 @@ def select_faces(
         PassedOver(index, _reason(choice, faces, visible, index, chosen)) for index in order[1:]
     )
     return Selection((chosen,), passed_over)
+
+
+def is_settled(
+    detection: Detection,
+    choice: FaceChoice,
+    size_wh: tuple[int, int],
+    qualities: Sequence[Quality] | None = None,
+) -> bool:
+    """Whether looking for smaller faces cannot change which one is chosen.
+
+    A face that is still to be found, or to be moved, is smaller than ``settled_px``. With all
+    else in its favour (in the middle of the picture; sure, frontal and sharp) its merit is
+    that of a square of this side, so a face of at least that merit stays chosen. It is not
+    smaller than the square itself, and so does not move either.
+
+    Args:
+        detection: so far.
+        choice: the rule.
+        size_wh: of the photograph, in pixels.
+        qualities: one per face; only ``best`` looks at them.
+    """
+    if detection.from_px is None:
+        return True
+    if choice in NEED_EVERY_FACE or not detection.faces:
+        return False
+    visible = _visible_xyxy(detection.faces, size_wh)
+    merits = _merits(detection.faces, choice, size_wh, visible, qualities)
+    side = detection.settled_px
+    return bool(merits.max() >= (side if choice is FaceChoice.BEST else side**2))
 
 
 def _visible_xyxy(faces: Sequence[Face], size_wh: tuple[int, int]) -> Float64Array:

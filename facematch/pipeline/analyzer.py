@@ -13,10 +13,11 @@ from facematch.errors import InputError
 from facematch.imaging.align import align_face
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.quality import measure_quality, require_quality
-from facematch.imaging.selection import select_faces
+from facematch.imaging.selection import NEED_EVERY_FACE, is_settled, select_faces
 from facematch.types import (
     ARCFACE_112,
     Alignment,
+    Detection,
     Face,
     FaceChoice,
     Failure,
@@ -25,6 +26,7 @@ from facematch.types import (
     PassedOver,
     Photograph,
     Quality,
+    Search,
     UInt8Array,
 )
 
@@ -36,6 +38,13 @@ class Detector(Protocol):
 
     def detect(self, image_rgb: UInt8Array) -> list[Face]:
         """Returns the faces of an upright uint8 (h, w, 3) picture."""
+
+
+class SearchingDetector(Detector, Protocol):
+    """Finds large faces before small ones, and stops when nobody asks any more."""
+
+    def search(self, image_rgb: UInt8Array) -> Iterator[Detection]:
+        """Yields what was found so far; the last time, all that :meth:`detect` finds."""
 
 
 class TemplateNetwork(Protocol):
@@ -79,6 +88,8 @@ class AnalyzedPhotograph:
         sha256: of the file.
         size_wh: of the upright picture.
         detected: number of faces found.
+        searched_px: side of the smallest faces that were looked for; None if the search was
+            complete, as it always is where smaller faces could change what is chosen.
         choice: the rule by which faces were chosen.
         faces: the chosen ones, at least one.
         passed_over: the others, with reasons.
@@ -88,6 +99,7 @@ class AnalyzedPhotograph:
     sha256: str
     size_wh: tuple[int, int]
     detected: int
+    searched_px: float | None
     choice: FaceChoice
     faces: tuple[AnalyzedFace, ...]
     passed_over: tuple[PassedOver, ...]
@@ -101,20 +113,24 @@ class Analyzer:
         network: makes templates.
         choice: which faces of a photograph are used.
         strict: refuse faces below the quality thresholds instead of noting it.
+        search: ``fast`` looks for large faces first, and for smaller ones only as far as one of
+            them could be chosen. With the choices ``all`` and ``only`` it is as ``full``.
     """
 
     def __init__(
         self,
-        detector: Detector,
+        detector: SearchingDetector,
         network: TemplateNetwork,
         *,
         choice: FaceChoice = FaceChoice.CENTER,
         strict: bool = False,
+        search: Search = Search.FULL,
     ) -> None:
         self._detector = detector
         self._network = network
         self._choice = choice
         self._strict = strict
+        self._complete = search is Search.FULL or choice in NEED_EVERY_FACE
 
     @property
     def identity(self) -> ModelIdentity:
@@ -147,9 +163,12 @@ class Analyzer:
     def analyze_photograph(self, photograph: Photograph) -> AnalyzedPhotograph:
         """The same from decoded pixels."""
         image = photograph.image_rgb
-        found = self._detector.detect(image)
-        aligned = [align_face(image, face) for face in found]
-        qualities = [measure_quality(f, a) for f, a in zip(found, aligned, strict=True)]
+        for detection in self._detections(image):
+            found = detection.faces
+            aligned = [align_face(image, face) for face in found]
+            qualities = [measure_quality(f, a) for f, a in zip(found, aligned, strict=True)]
+            if is_settled(detection, self._choice, photograph.size_wh, qualities):
+                break
         selection = select_faces(
             found, self._choice, photograph.size_wh, photograph.path, qualities
         )
@@ -171,10 +190,17 @@ class Analyzer:
             photograph.sha256,
             photograph.size_wh,
             len(found),
+            detection.from_px,
             self._choice,
             faces,
             selection.passed_over,
         )
+
+    def _detections(self, image_rgb: UInt8Array) -> Iterator[Detection]:
+        if self._complete:
+            yield Detection(tuple(self._detector.detect(image_rgb)))
+        else:
+            yield from self._detector.search(image_rgb)
 
     def _crop(self, image: UInt8Array, face: Face, aligned: UInt8Array) -> UInt8Array:
         alignment = self._network.alignment

@@ -157,9 +157,10 @@ def test_levels_on_canvases_are_the_levels(height: int) -> None:
     """Every cell of every level, with the threshold at which all are kept."""
     every = FaceDetector(open_engine(Device.CPU), DetectorSettings(thresholds=(0, 0.7, 0.7)))
     sampler = AreaSampler(noise(2 * height, 2 * height + 44))
-    found, levels = every._scan(sampler)
+    scales = every._scales(2 * height)
+    found, levels = every._scan(sampler, scales)
     pnet = open_engine(Device.CPU).load(networks.source("pnet"))
-    for level, scale in enumerate(every._scales(2 * height)):
+    for level, scale in enumerate(scales):
         size_hw = [int(side * scale + 1) for side in (sampler.height, sampler.width)]
         probability, offsets = pnet(sampler.whole(*size_hw)[None])
         wanted = _cells(probability[0, 1], offsets[0], scale, 0)

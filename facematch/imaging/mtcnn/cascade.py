@@ -9,7 +9,7 @@ while others are computed. What each of these is worth: ``scripts/bench/README.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,21 @@ from facematch.imaging.mtcnn import networks
 from facematch.imaging.mtcnn.canvases import CELL_PX, STRIDE_PX, Piece, lay_out
 from facematch.imaging.mtcnn.sampling import AreaSampler
 from facematch.runtime import Engine, Network
-from facematch.types import Face, Float32Array, Int64Array, UInt8Array
+from facematch.types import Detection, Face, Float32Array, Int64Array, UInt8Array
 
 # Sizes of the work that an engine is given at a time: large enough that starting it costs
 # little, small enough that little of the last one is empty.
 CANVAS_PX = 192
 R_CROPS, R_SIDE = 16, 24
 O_CROPS, O_SIDE = 4, 48
+
+# A search from large to small begins with faces of this share of the picture's shorter side,
+# for which the pyramid fits on a canvas or two, and then goes this many levels at a time.
+FIRST_SHARE = 1 / 8
+LEVELS_AT_ONCE = 2
+# Times the smallest face that was looked for: of 617 faces of this size and more on photographs
+# of LFW, wild and groups, finer levels moved no landmark by a hundredth of a pixel.
+SETTLED = 1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +84,54 @@ class FaceDetector:
             The faces; none for pictures smaller than ``min_face_size``.
         """
         sampler = AreaSampler(image_rgb)
-        boxes = self._propose(sampler)
-        boxes = self._refine(sampler, boxes)
-        return self._output(sampler, boxes)
+        scales = self._scales(min(sampler.height, sampler.width))
+        return self._confirm(sampler, self._propose(sampler, scales))
 
-    def _propose(self, sampler: AreaSampler) -> Float32Array:
-        """P-Net over the pyramid: float32 (n, 4) square boxes."""
-        candidates, levels = self._scan(sampler)
-        candidates = candidates[_suppress(candidates[:, :5], 0.5, levels)]
+    def search(self, image_rgb: UInt8Array) -> Iterator[Detection]:
+        """Finds the faces of a picture from large ones to small ones, as far as is asked for.
+
+        The levels of the pyramid are those of :meth:`detect`, small ones first. Going on keeps
+        what P-Net found; the other stages see all of it again, because its boxes compete.
+
+        Args:
+            image_rgb: uint8 (h, w, 3), upright.
+
+        Yields:
+            All faces found so far, after each few levels. The last is what ``detect`` gives.
+        """
+        sampler = AreaSampler(image_rgb)
+        shorter = min(sampler.height, sampler.width)
+        scales = self._scales(shorter)
+        first = sum(CELL_PX / scale < shorter * FIRST_SHARE for scale in scales)
+        candidates = np.zeros((0, 9), np.float32)
+        searched = len(scales)
+        for level in (*range(first, 0, -LEVELS_AT_ONCE), 0):
+            more = self._propose(sampler, scales[level:searched])
+            candidates = np.concatenate([more, candidates])
+            searched = level
+            faces = tuple(self._confirm(sampler, candidates))
+            if level == 0:
+                yield Detection(faces)
+            else:
+                from_px = CELL_PX / scales[level]
+                yield Detection(faces, from_px, SETTLED * from_px)
+
+    def _confirm(self, sampler: AreaSampler, candidates: Float32Array) -> list[Face]:
+        """What the second and the third net make of the first one's candidates."""
         candidates = candidates[_suppress(candidates[:, :5], 0.7)]
         sides = candidates[:, 2:4] - candidates[:, 0:2]
         moved = candidates[:, :4] + candidates[:, 5:9] * np.tile(sides, 2)
-        return _squared(moved)
+        return self._output(sampler, self._refine(sampler, _squared(moved)))
 
-    def _scan(self, sampler: AreaSampler) -> tuple[Float32Array, Int64Array]:
-        """P-Net over all levels: float32 (n, 9) of its cells, and the level of each."""
-        scales = self._scales(min(sampler.height, sampler.width))
+    def _propose(self, sampler: AreaSampler, scales: Sequence[float]) -> Float32Array:
+        """P-Net over levels of the pyramid: float32 (n, 9) of box, score and offsets."""
+        candidates, levels = self._scan(sampler, scales)
+        return candidates[_suppress(candidates[:, :5], 0.5, levels)]
+
+    def _scan(
+        self, sampler: AreaSampler, scales: Sequence[float]
+    ) -> tuple[Float32Array, Int64Array]:
+        """P-Net's cells over the threshold, float32 (n, 9), and the level of each."""
         sizes_hw = [
             (int(sampler.height * scale + 1), int(sampler.width * scale + 1)) for scale in scales
         ]

@@ -91,7 +91,7 @@ class AreaSampler:
         sums -= table.take(rows0 + columns1, axis=0, mode="clip")
         sums -= table.take(rows1 + columns0, axis=0, mode="clip")
         sums += table.take(rows0 + columns0, axis=0, mode="clip")
-        crops = sums.reshape(-1, side, 3 * side).astype(np.float32)
+        crops: Float32Array = sums.reshape(-1, side, 3 * side).astype(np.float32)
         crops *= _shares(y0, y1)[:, :, None]
         crops *= np.repeat(_shares(x0, x1), 3, axis=1)[:, None, :]
         return crops.reshape(-1, side, side, 3)

@@ -37,7 +37,7 @@ class Piece:
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Of its pixels: at the end of a level of odd size one more than that has."""
+        """Of its pixels: at the end of a level of odd size, one more than the level has."""
         return self.rows * STRIDE_PX + _MARGIN_PX, self.columns * STRIDE_PX + _MARGIN_PX
 
 

@@ -70,7 +70,7 @@ class FaceDetector:
 
     def __init__(self, engine: Engine, settings: DetectorSettings | None = None) -> None:
         self._settings = settings or DetectorSettings()
-        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 3)))
+        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 4)))
         self._rnet = engine.load(networks.source("rnet", (R_CROPS, R_SIDE, R_SIDE, 3)))
         self._onet = engine.load(networks.source("onet", (O_CROPS, O_SIDE, O_SIDE, 3)))
 
@@ -191,19 +191,26 @@ class FaceDetector:
 def _painted(
     sampler: AreaSampler, sizes_hw: list[tuple[int, int]], canvas: list[Piece]
 ) -> Float32Array:
-    """One canvas with its pieces: float32 (1, CANVAS_PX, CANVAS_PX, 3).
+    """One canvas with its pieces, float32 (1, CANVAS_PX, CANVAS_PX, 4): RGB, and what is outside.
 
-    A level of odd size gets a last row or column more, the repeated last one: P-Net's pooling
-    takes the odd one by itself, which does nearly the same.
+    Outside is the row or column that a level of odd size lacks.
     """
-    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 3), np.float32)
+    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 4), np.float32)
     for piece in canvas:
-        height, width = piece.size_hw
-        top, left = piece.row * STRIDE_PX, piece.column * STRIDE_PX
-        painted[0, piece.top : piece.top + height, piece.left : piece.left + width] = sampler.whole(
-            *sizes_hw[piece.level], range(top, top + height), range(left, left + width)
-        )
+        height, width = sizes_hw[piece.level]
+        rows = _pixels(piece.row, piece.size_hw[0], height)
+        columns = _pixels(piece.column, piece.size_hw[1], width)
+        place = painted[0, piece.top :, piece.left :][: piece.size_hw[0], : piece.size_hw[1]]
+        place[: len(rows), : len(columns), :3] = sampler.whole(height, width, rows, columns)
+        place[len(rows) :, :, 3] = 1
+        place[:, len(columns) :, 3] = 1
     return painted
+
+
+def _pixels(first_cell: int, count: int, length: int) -> range:
+    """Of ``count`` pixels from a cell on, those that a level of this length has."""
+    first = first_cell * STRIDE_PX
+    return range(first, min(first + count, length))
 
 
 def _cells(

@@ -6,6 +6,10 @@ the network. Outputs:
     pnet: (n, 2, h', w') probabilities, (n, 4, h', w') box offsets; any h, w >= 12
     rnet: (n, 2), (n, 4) for 24x24 crops
     onet: (n, 2), (n, 4), (n, 10) landmark offsets (five x, then five y) for 48x48 crops
+
+P-Net's pooling takes the last row and column of a picture of odd size by themselves. Where
+many pictures share a canvas, a fourth channel tells it so: 1 where a pixel is none of the
+picture beside it, else 0.
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ from facematch.runtime import NetworkSource
 
 # Raise it when the graph below changes, so that cached compiled forms are made again.
 GRAPH_VERSION = 1
+
+# Added to what a 3x3 window with a pixel outside its picture gives; no maximum is lower.
+NEVER_POOLED = -1e9
+_END = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +58,10 @@ def source(net: str, shape: tuple[int, int, int, int] | None = None) -> NetworkS
 
     Args:
         net: which.
-        shape: the one shape of all batches, which then run side by side. An engine prepares
-            itself for each shape that it meets, which takes longer than the work on a small
-            batch; with one shape it does so once. None for batches of any shape.
+        shape: the one shape of all batches, which then run side by side; P-Net's may have
+            the fourth channel. An engine prepares itself for each shape that it meets, which
+            takes longer than the work on a small batch; with one shape it does so once. None
+            for batches of any shape.
     """
     return NetworkSource(
         name=f"MTCNN {net}",
@@ -86,12 +95,19 @@ def _openvino_model(net: str, weights: Weights, shape: tuple[int, int, int, int]
 
     pixels = ops.parameter(ov.PartialShape(batch), np.float32, name="pixels")
     x = ops.transpose(pixels, ops.constant(np.array([0, 3, 1, 2])))
+    outside = None
+    if batch[3] == 4:
+        outside = _part(x, (3, 2, 2), (4, _END, _END))
+        x = _part(x, (0, 0, 0), (3, _END, _END))
     x = ops.multiply(
         ops.subtract(x, ops.constant(np.float32(127.5))), ops.constant(np.float32(1 / 128))
     )
     for index, pool in enumerate(layout.pools, start=1):
         x = convolution(x, f"conv{index}")
         x = ops.prelu(x, per_channel(f"prelu{index}.weight"))
+        if outside is not None:
+            x = ops.add(x, ops.multiply(outside, ops.constant(np.float32(NEVER_POOLED))))
+            outside = None
         if pool:
             x = ops.max_pool(
                 x, [2, 2], [1, 1], [0, 0], [0, 0], [pool, pool], rounding_type="ceil"
@@ -109,6 +125,15 @@ def _openvino_model(net: str, weights: Weights, shape: tuple[int, int, int, int]
     return ov.Model(outputs, [pixels], net)
 
 
+def _part(x: Any, starts: tuple[int, int, int], stops: tuple[int, int, int]) -> Any:
+    """Channels, rows and columns of a (n, c, h, w) tensor."""
+    import numpy as np
+    from openvino import opset13 as ops
+
+    steps, axes = np.ones(3, np.int64), np.array([1, 2, 3])
+    return ops.slice(x, *(ops.constant(np.array(edge)) for edge in (starts, stops, steps, axes)))
+
+
 def _torch_module(net: str) -> Any:
     from facenet_pytorch.models import mtcnn
     from torch import Tensor, nn
@@ -122,7 +147,13 @@ def _torch_module(net: str) -> Any:
             self.net.load_state_dict(load_state(net))
 
         def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-            outputs = self.net((pixels.permute(0, 3, 1, 2) - 127.5) / 128)
+            if pixels.shape[3] == 4:
+                outside = pixels[:, None, 2:, 2:, 3] * NEVER_POOLED
+                handle = self.net.prelu1.register_forward_hook(lambda *args: args[2] + outside)
+                outputs = self.net((pixels[..., :3].permute(0, 3, 1, 2) - 127.5) / 128)
+                handle.remove()
+            else:
+                outputs = self.net((pixels.permute(0, 3, 1, 2) - 127.5) / 128)
             # facenet-pytorch returns the class probabilities last.
             return (outputs[-1], *outputs[:-1])
 

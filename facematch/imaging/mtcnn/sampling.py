@@ -46,8 +46,8 @@ class AreaSampler:
         Args:
             height: of the whole result, in pixels.
             width: of the whole result.
-            rows: which of its rows are wanted; past the last, the last is repeated.
-            columns: which of its columns are wanted, in the same way.
+            rows: which of its rows are wanted; None for all.
+            columns: which of its columns are wanted.
 
         Returns:
             float32 (r, c, 3) in [0, 255].
@@ -104,7 +104,7 @@ def _shares(starts: Int64Array, stops: Int64Array) -> Float32Array:
 
 def _of_whole(length: int, count: int, wanted: range | None) -> tuple[Int64Array, Int64Array]:
     """Edges of the wanted ones of ``count`` bins over ``length`` pixels."""
-    index = np.arange(count) if wanted is None else np.minimum(np.asarray(wanted), count - 1)
+    index = np.asarray(range(count) if wanted is None else wanted)
     return index * length // count, -(-(index + 1) * length // count)
 
 

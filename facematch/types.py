@@ -75,14 +75,13 @@ class Detection:
 
     Attributes:
         faces: most certain first.
-        from_px: side of the smallest faces that were looked for; None once the search is
-            complete, whatever the detector's own least is.
+        complete: whether every face was looked for, in the whole picture.
         settled_px: side (square root of the box's area) from which on looking for smaller
             faces finds no more and moves none; 0 once the search is complete.
     """
 
     faces: tuple[Face, ...]
-    from_px: float | None = None
+    complete: bool = True
     settled_px: float = 0.0
 
 

@@ -6,7 +6,7 @@ gives the mean colour of the crop as template, so that distances are known by ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -44,8 +44,8 @@ class FakeDetector:
             faces.append(Face(box, points.astype(np.float32), 0.99))
         return faces
 
-    def search(self, image_rgb: UInt8Array) -> Iterator[Detection]:
-        yield Detection(tuple(self.detect(image_rgb)))
+    def search(self, image_rgb: UInt8Array, remaining: object) -> Detection:
+        return Detection(tuple(self.detect(image_rgb)))
 
 
 class FakeNetwork:

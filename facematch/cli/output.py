@@ -60,7 +60,7 @@ def photograph_json(photograph: AnalyzedPhotograph) -> dict[str, Any]:
         "width": photograph.size_wh[0],
         "height": photograph.size_wh[1],
         "faces_detected": photograph.detected,
-        "faces_searched_from_px": photograph.searched_px,
+        "search_complete": photograph.complete,
         "face_choice": photograph.choice.value,
         "passed_over": passed_over_json(photograph.passed_over),
     }
@@ -119,8 +119,8 @@ def describe_face(photograph: AnalyzedPhotograph, face: AnalyzedFace) -> list[st
 
 
 def _searched(photograph: AnalyzedPhotograph) -> str:
-    size = photograph.searched_px
-    return "" if size is None else f" of {size:.0f} px or more"
+    """What a search that ended early cannot say of all faces."""
+    return "" if photograph.complete else " of those looked for"
 
 
 def counted(number: int, what: str) -> str:

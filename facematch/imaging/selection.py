@@ -86,33 +86,46 @@ def select_faces(
     return Selection((chosen,), passed_over)
 
 
-def is_settled(
+def still_open(
     detection: Detection,
     choice: FaceChoice,
     size_wh: tuple[int, int],
     qualities: Sequence[Quality] | None = None,
-) -> bool:
-    """Whether looking for smaller faces cannot change which one is chosen.
+) -> Float64Array | None:
+    """Where a smaller face may lie that would be chosen instead, if there is one.
 
     A face that is still to be found, or to be moved, is smaller than ``settled_px``. With all
-    else in its favour (in the middle of the picture; sure, frontal and sharp) its merit is
-    that of a square of this side, so a face of at least that merit stays chosen. It is not
-    smaller than the square itself, and so does not move either.
+    else in its favour (sure, frontal, sharp) its merit is that of a square of this side, s. If
+    the best face so far has the merit m, then a face can be chosen instead
+
+    * by ``largest`` if s**2 > m, by ``best`` if s > m, wherever it is;
+    * by ``center`` if its middle is less than sqrt((s**2 - m) / 2) from the picture's.
+
+    A chosen face that is itself smaller than s, and may still move, lies there too.
 
     Args:
         detection: so far.
         choice: the rule.
         size_wh: of the photograph, in pixels.
         qualities: one per face; only ``best`` looks at them.
+
+    Returns:
+        float64 (4,), a box in which the middle of such a face lies; None if there is none.
     """
-    if detection.from_px is None:
-        return True
+    if detection.complete:
+        return None
+    everywhere = np.array([0, 0, *size_wh], np.float64)
     if choice in NEED_EVERY_FACE or not detection.faces:
-        return False
+        return everywhere
     visible = _visible_xyxy(detection.faces, size_wh)
-    merits = _merits(detection.faces, choice, size_wh, visible, qualities)
-    side = detection.settled_px
-    return bool(merits.max() >= (side if choice is FaceChoice.BEST else side**2))
+    merit = float(_merits(detection.faces, choice, size_wh, visible, qualities).max())
+    attainable = detection.settled_px ** (1 if choice is FaceChoice.BEST else 2)
+    if merit >= attainable:
+        return None
+    if choice is not FaceChoice.CENTER:
+        return everywhere
+    middle, distance = np.asarray(size_wh) / 2, math.sqrt((attainable - merit) / 2)
+    return np.concatenate([middle - distance, middle + distance])
 
 
 def _visible_xyxy(faces: Sequence[Face], size_wh: tuple[int, int]) -> Float64Array:

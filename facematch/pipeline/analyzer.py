@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from facematch.errors import InputError
 from facematch.imaging.align import align_face
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.quality import measure_quality, require_quality
-from facematch.imaging.selection import NEED_EVERY_FACE, is_settled, select_faces
+from facematch.imaging.selection import NEED_EVERY_FACE, select_faces, still_open
 from facematch.types import (
     ARCFACE_112,
     Alignment,
@@ -22,6 +22,7 @@ from facematch.types import (
     FaceChoice,
     Failure,
     Float32Array,
+    Float64Array,
     ModelIdentity,
     PassedOver,
     Photograph,
@@ -41,10 +42,12 @@ class Detector(Protocol):
 
 
 class SearchingDetector(Detector, Protocol):
-    """Finds large faces before small ones, and stops when nobody asks any more."""
+    """Finds large faces before small ones, and stops when it is told to."""
 
-    def search(self, image_rgb: UInt8Array) -> Iterator[Detection]:
-        """Yields what was found so far; the last time, all that :meth:`detect` finds."""
+    def search(
+        self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
+    ) -> Detection:
+        """Asks in between where smaller faces are worth looking for; None ends the search."""
 
 
 class TemplateNetwork(Protocol):
@@ -88,8 +91,8 @@ class AnalyzedPhotograph:
         sha256: of the file.
         size_wh: of the upright picture.
         detected: number of faces found.
-        searched_px: side of the smallest faces that were looked for; None if the search was
-            complete, as it always is where smaller faces could change what is chosen.
+        complete: whether every face was looked for. If not, others may be there that could
+            not have been chosen.
         choice: the rule by which faces were chosen.
         faces: the chosen ones, at least one.
         passed_over: the others, with reasons.
@@ -99,7 +102,7 @@ class AnalyzedPhotograph:
     sha256: str
     size_wh: tuple[int, int]
     detected: int
-    searched_px: float | None
+    complete: bool
     choice: FaceChoice
     faces: tuple[AnalyzedFace, ...]
     passed_over: tuple[PassedOver, ...]
@@ -163,12 +166,10 @@ class Analyzer:
     def analyze_photograph(self, photograph: Photograph) -> AnalyzedPhotograph:
         """The same from decoded pixels."""
         image = photograph.image_rgb
-        for detection in self._detections(image):
-            found = detection.faces
-            aligned = [align_face(image, face) for face in found]
-            qualities = [measure_quality(f, a) for f, a in zip(found, aligned, strict=True)]
-            if is_settled(detection, self._choice, photograph.size_wh, qualities):
-                break
+        detection = self._detected(photograph)
+        found = detection.faces
+        aligned = [align_face(image, face) for face in found]
+        qualities = _qualities(found, aligned)
         selection = select_faces(
             found, self._choice, photograph.size_wh, photograph.path, qualities
         )
@@ -190,17 +191,25 @@ class Analyzer:
             photograph.sha256,
             photograph.size_wh,
             len(found),
-            detection.from_px,
+            detection.complete,
             self._choice,
             faces,
             selection.passed_over,
         )
 
-    def _detections(self, image_rgb: UInt8Array) -> Iterator[Detection]:
+    def _detected(self, photograph: Photograph) -> Detection:
+        image = photograph.image_rgb
         if self._complete:
-            yield Detection(tuple(self._detector.detect(image_rgb)))
-        else:
-            yield from self._detector.search(image_rgb)
+            return Detection(tuple(self._detector.detect(image)))
+
+        def remaining(detection: Detection) -> Float64Array | None:
+            qualities = None
+            if self._choice is FaceChoice.BEST:
+                faces = detection.faces
+                qualities = _qualities(faces, [align_face(image, face) for face in faces])
+            return still_open(detection, self._choice, photograph.size_wh, qualities)
+
+        return self._detector.search(image, remaining)
 
     def _crop(self, image: UInt8Array, face: Face, aligned: UInt8Array) -> UInt8Array:
         alignment = self._network.alignment
@@ -248,3 +257,7 @@ class Analyzer:
             else:
                 yield item, templates[row : row + len(item.faces)]
                 row += len(item.faces)
+
+
+def _qualities(faces: Sequence[Face], aligned: Sequence[UInt8Array]) -> list[Quality]:
+    return [measure_quality(face, crop) for face, crop in zip(faces, aligned, strict=True)]

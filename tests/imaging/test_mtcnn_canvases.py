@@ -12,12 +12,18 @@ from facematch.imaging.mtcnn.canvases import cells, lay_out
 SIDES = st.integers(1, 400)
 
 
+def blocks_of(sizes_hw: list[tuple[int, int]]) -> list[tuple[range, range]]:
+    """All cells of levels."""
+    return [(range(cells(height)), range(cells(width))) for height, width in sizes_hw]
+
+
 @given(st.lists(st.tuples(SIDES, SIDES), max_size=8), st.sampled_from([12, 14, 64, 192]))
 def test_every_cell_lies_on_one_piece(sizes_hw: list[tuple[int, int]], side: int) -> None:
     if side < 64:
         sizes_hw = [(height % 40 + 1, width % 40 + 1) for height, width in sizes_hw]
-    seen = [np.zeros((cells(height), cells(width)), int) for height, width in sizes_hw]
-    for canvas in lay_out(sizes_hw, side):
+    blocks = blocks_of(sizes_hw)
+    seen = [np.zeros((len(rows), len(columns)), int) for rows, columns in blocks]
+    for canvas in lay_out(blocks, side):
         assert canvas, "no canvas is empty"
         taken = np.zeros((side, side), bool)
         for piece in canvas:
@@ -44,9 +50,14 @@ def test_cells_of_a_side(length: int, count: int) -> None:
 
 def test_small_levels_share_a_canvas() -> None:
     pyramid = [(side, side) for side in (152, 108, 76, 54, 39, 28, 20, 14)]
-    assert [len(canvas) for canvas in lay_out(pyramid, 192)] == [2, 6]
+    assert [len(canvas) for canvas in lay_out(blocks_of(pyramid), 192)] == [2, 6]
 
 
 def test_no_level_no_canvas() -> None:
     assert lay_out([], 192) == []
-    assert lay_out([(8, 300)], 192) == []
+    assert lay_out(blocks_of([(8, 300)]), 192) == []
+
+
+def test_a_part_of_a_level() -> None:
+    (canvas,) = lay_out([(range(10, 13), range(5, 9)), (range(3, 3), range(9))], 192)
+    assert [(p.row, p.rows, p.column, p.columns) for p in canvas] == [(10, 3, 5, 4)]

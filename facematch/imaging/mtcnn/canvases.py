@@ -46,17 +46,17 @@ def cells(length: int) -> int:
     return max(0, (length - 1) // 2 - 4)
 
 
-def lay_out(sizes_hw: Sequence[tuple[int, int]], side: int) -> list[list[Piece]]:
-    """Places the cells of all levels on square canvases.
+def lay_out(blocks: Sequence[tuple[range, range]], side: int) -> list[list[Piece]]:
+    """Places cells of all levels on square canvases.
 
     Args:
-        sizes_hw: heights and widths of the levels.
+        blocks: of each level the rows and the columns of cells that are wanted.
         side: of a canvas in pixels, even, at least 12.
 
     Returns:
-        For each canvas what lies on it. Each cell of each level is on one piece.
+        For each canvas what lies on it. Each wanted cell is on one piece.
     """
-    pieces = [piece for level, size in enumerate(sizes_hw) for piece in _cut(level, size, side)]
+    pieces = [piece for level, block in enumerate(blocks) for piece in _cut(level, block, side)]
     pieces.sort(key=lambda piece: piece.size_hw, reverse=True)
     canvases: list[list[Piece]] = []
     shelves: list[_Shelf] = []
@@ -90,11 +90,13 @@ class _Shelf:
     free: int
 
 
-def _cut(level: int, size_hw: tuple[int, int], side: int) -> list[Piece]:
+def _cut(level: int, block: tuple[range, range], side: int) -> list[Piece]:
     at_most = (side - _MARGIN_PX) // STRIDE_PX
-    rows, columns = cells(size_hw[0]), cells(size_hw[1])
+    rows, columns = block
     return [
-        Piece(level, row, column, min(at_most, rows - row), min(at_most, columns - column))
-        for row in range(0, rows, at_most)
-        for column in range(0, columns, at_most)
+        Piece(
+            level, row, column, min(at_most, rows.stop - row), min(at_most, columns.stop - column)
+        )
+        for row in range(rows.start, rows.stop, at_most)
+        for column in range(columns.start, columns.stop, at_most)
     ]

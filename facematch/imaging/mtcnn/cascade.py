@@ -9,22 +9,20 @@ while others are computed. What each of these is worth: ``scripts/bench/README.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 
 from facematch.imaging.mtcnn import networks
-from facematch.imaging.mtcnn.canvases import CELL_PX, STRIDE_PX, Piece, lay_out
+from facematch.imaging.mtcnn.canvases import CELL_PX
+from facematch.imaging.mtcnn.proposals import Proposer
 from facematch.imaging.mtcnn.sampling import AreaSampler
+from facematch.imaging.mtcnn.suppression import suppress, suppress_nested
 from facematch.runtime import Engine, Network
-from facematch.types import Detection, Face, Float32Array, Int64Array, UInt8Array
+from facematch.types import Detection, Face, Float32Array, Float64Array, Int64Array, UInt8Array
 
-# Sizes of the work that an engine is given at a time: large enough that starting it costs
-# little, small enough that little of the last one is empty.
-CANVAS_PX = 192
+# Crops that an engine is given at a time, and their side.
 R_CROPS, R_SIDE = 16, 24
 O_CROPS, O_SIDE = 4, 48
 
@@ -70,7 +68,7 @@ class FaceDetector:
 
     def __init__(self, engine: Engine, settings: DetectorSettings | None = None) -> None:
         self._settings = settings or DetectorSettings()
-        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 4)))
+        self._proposer = Proposer(engine, self._settings.thresholds[0])
         self._rnet = engine.load(networks.source("rnet", (R_CROPS, R_SIDE, R_SIDE, 3)))
         self._onet = engine.load(networks.source("onet", (O_CROPS, O_SIDE, O_SIDE, 3)))
 
@@ -85,9 +83,11 @@ class FaceDetector:
         """
         sampler = AreaSampler(image_rgb)
         scales = self._scales(min(sampler.height, sampler.width))
-        return self._confirm(sampler, self._propose(sampler, scales))
+        return self._confirm(sampler, self._proposer.propose(sampler, scales))
 
-    def search(self, image_rgb: UInt8Array) -> Iterator[Detection]:
+    def search(
+        self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
+    ) -> Detection:
         """Finds the faces of a picture from large ones to small ones, as far as is asked for.
 
         The levels of the pyramid are those of :meth:`detect`, small ones first. Going on keeps
@@ -95,63 +95,38 @@ class FaceDetector:
 
         Args:
             image_rgb: uint8 (h, w, 3), upright.
+            remaining: told all faces found so far, says where smaller ones are worth looking
+                for: float64 (4,), a box in which their middles lie; None ends the search.
 
-        Yields:
-            All faces found so far, after each few levels. The last is what ``detect`` gives.
+        Returns:
+            What was found. If the whole picture was asked for each time, at the end the faces
+            are those of :meth:`detect`.
         """
         sampler = AreaSampler(image_rgb)
-        shorter = min(sampler.height, sampler.width)
+        size_wh = sampler.width, sampler.height
+        shorter, complete = min(size_wh), True
         scales = self._scales(shorter)
-        first = sum(CELL_PX / scale < shorter * FIRST_SHARE for scale in scales)
-        candidates = np.zeros((0, 9), np.float32)
-        searched = len(scales)
-        for level in (*range(first, 0, -LEVELS_AT_ONCE), 0):
-            more = self._propose(sampler, scales[level:searched])
-            candidates = np.concatenate([more, candidates])
-            searched = level
+        level = sum(CELL_PX / scale < shorter * FIRST_SHARE for scale in scales)
+        candidates = self._proposer.propose(sampler, scales[level:])
+        while True:
             faces = tuple(self._confirm(sampler, candidates))
             if level == 0:
-                yield Detection(faces)
-            else:
-                from_px = CELL_PX / scales[level]
-                yield Detection(faces, from_px, SETTLED * from_px)
+                return Detection(faces, complete)
+            detection = Detection(faces, False, SETTLED * CELL_PX / scales[level])
+            centres_xyxy = remaining(detection)
+            if centres_xyxy is None:
+                return detection
+            complete &= bool((centres_xyxy[:2] <= 0).all() and (centres_xyxy[2:] >= size_wh).all())
+            finer, level = level, max(0, level - LEVELS_AT_ONCE)
+            more = self._proposer.propose(sampler, scales[level:finer], centres_xyxy)
+            candidates = np.concatenate([more, candidates])
 
     def _confirm(self, sampler: AreaSampler, candidates: Float32Array) -> list[Face]:
         """What the second and the third net make of the first one's candidates."""
-        candidates = candidates[_suppress(candidates[:, :5], 0.7)]
+        candidates = candidates[suppress(candidates[:, :5], 0.7)]
         sides = candidates[:, 2:4] - candidates[:, 0:2]
         moved = candidates[:, :4] + candidates[:, 5:9] * np.tile(sides, 2)
         return self._output(sampler, self._refine(sampler, _squared(moved)))
-
-    def _propose(self, sampler: AreaSampler, scales: Sequence[float]) -> Float32Array:
-        """P-Net over levels of the pyramid: float32 (n, 9) of box, score and offsets."""
-        candidates, levels = self._scan(sampler, scales)
-        return candidates[_suppress(candidates[:, :5], 0.5, levels)]
-
-    def _scan(
-        self, sampler: AreaSampler, scales: Sequence[float]
-    ) -> tuple[Float32Array, Int64Array]:
-        """P-Net's cells over the threshold, float32 (n, 9), and the level of each."""
-        sizes_hw = [
-            (int(sampler.height * scale + 1), int(sampler.width * scale + 1)) for scale in scales
-        ]
-        canvases = lay_out(sizes_hw, CANVAS_PX)
-        outputs = self._pnet.stream(_painted(sampler, sizes_hw, canvas) for canvas in canvases)
-        found, levels = [np.zeros((0, 9), np.float32)], [np.zeros(0, np.int64)]
-        for canvas, (probability, offsets) in zip(canvases, outputs, strict=True):
-            for piece in canvas:
-                rows = slice(piece.top // STRIDE_PX, piece.top // STRIDE_PX + piece.rows)
-                columns = slice(piece.left // STRIDE_PX, piece.left // STRIDE_PX + piece.columns)
-                cells = _cells(
-                    probability[0, 1, rows, columns],
-                    offsets[0, :, rows, columns],
-                    scales[piece.level],
-                    self._settings.thresholds[0],
-                    (piece.row, piece.column),
-                )
-                found.append(cells)
-                levels.append(np.full(len(cells), piece.level, np.int64))
-        return np.concatenate(found), np.concatenate(levels)
 
     def _scales(self, shorter_side: int) -> list[float]:
         scales = []
@@ -168,7 +143,7 @@ class FaceDetector:
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[1]
         boxes, offsets = boxes[passed], outputs[1][passed]
-        kept = _suppress(np.column_stack([boxes, scores[passed]]), 0.7)
+        kept = suppress(np.column_stack([boxes, scores[passed]]), 0.7)
         return _squared(_regressed(boxes[kept], offsets[kept]))
 
     def _output(self, sampler: AreaSampler, boxes: Float32Array) -> list[Face]:
@@ -184,50 +159,8 @@ class FaceDetector:
         boxes = _regressed(boxes, offsets)
         return [
             Face(boxes[i].astype(np.float32), points[i].astype(np.float32), float(scores[i]))
-            for i in _suppress_nested(boxes, scores, 0.7)
+            for i in suppress_nested(boxes, scores, 0.7)
         ]
-
-
-def _painted(
-    sampler: AreaSampler, sizes_hw: list[tuple[int, int]], canvas: list[Piece]
-) -> Float32Array:
-    """One canvas with its pieces, float32 (1, CANVAS_PX, CANVAS_PX, 4): RGB, and what is outside.
-
-    Outside is the row or column that a level of odd size lacks.
-    """
-    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 4), np.float32)
-    for piece in canvas:
-        height, width = sizes_hw[piece.level]
-        rows = _pixels(piece.row, piece.size_hw[0], height)
-        columns = _pixels(piece.column, piece.size_hw[1], width)
-        place = painted[0, piece.top :, piece.left :][: piece.size_hw[0], : piece.size_hw[1]]
-        place[: len(rows), : len(columns), :3] = sampler.whole(height, width, rows, columns)
-        place[len(rows) :, :, 3] = 1
-        place[:, len(columns) :, 3] = 1
-    return painted
-
-
-def _pixels(first_cell: int, count: int, length: int) -> range:
-    """Of ``count`` pixels from a cell on, those that a level of this length has."""
-    first = first_cell * STRIDE_PX
-    return range(first, min(first + count, length))
-
-
-def _cells(
-    probability: Float32Array,
-    offsets: Float32Array,
-    scale: float,
-    threshold: float,
-    first: tuple[int, int] = (0, 0),
-) -> Float32Array:
-    """P-Net cells over the threshold: float32 (n, 9) of box, score and four offsets."""
-    rows, columns = np.nonzero(probability >= threshold)
-    corner = np.column_stack([columns + first[1], rows + first[0]]).astype(np.float32) * STRIDE_PX
-    scale32 = np.float32(scale)
-    low = np.floor((corner + 1) / scale32)
-    high = np.floor((corner + CELL_PX) / scale32)
-    score = probability[rows, columns][:, None]
-    return np.concatenate([low, high, score, offsets[:, rows, columns].T], axis=1)
 
 
 def _squared(boxes: Float32Array) -> Float32Array:
@@ -286,37 +219,3 @@ def _of_crops(
     parts = [tuple(np.zeros((0, width), np.float32) for width in widths)]
     parts += network.stream(batches())
     return [np.concatenate(column)[: len(windows)] for column in zip(*parts, strict=True)]
-
-
-def _suppress(scored: Float32Array, overlap: float, groups: Int64Array | None = None) -> Int64Array:
-    """Non-maximum suppression of float32 (n, 5) boxes with scores; kept rows, best first.
-
-    With ``groups``, boxes of different groups leave each other alone.
-    """
-    if len(scored) == 0:
-        return np.zeros(0, np.int64)
-    rectangles = np.concatenate([scored[:, :2], scored[:, 2:4] - scored[:, :2]], axis=1)
-    # OpenCV's stubs know lists only.
-    boxes: Any = rectangles.astype(np.float64)
-    scores: Any = scored[:, 4]
-    if groups is None:
-        kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap)
-    else:
-        of_groups: Any = groups.astype(np.int32)
-        kept = cv2.dnn.NMSBoxesBatched(boxes, scores, of_groups, 0.0, overlap)
-    return np.asarray(kept, np.int64).reshape(-1)
-
-
-def _suppress_nested(boxes: Float32Array, scores: Float32Array, overlap: float) -> list[int]:
-    """Suppression by intersection over the *smaller* area, which removes boxes in boxes."""
-    area = np.prod(boxes[:, 2:4] - boxes[:, 0:2] + 1, axis=1)
-    waiting = np.argsort(scores)[::-1]
-    kept = []
-    while len(waiting):
-        best, rest = waiting[0], waiting[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[best, :2], boxes[rest, :2])
-        high = np.minimum(boxes[best, 2:4], boxes[rest, 2:4])
-        shared = np.prod(np.maximum(0, high - low + 1), axis=1)
-        waiting = rest[shared / np.minimum(area[best], area[rest]) <= overlap]
-    return kept

@@ -108,19 +108,15 @@ def describe_face(photograph: AnalyzedPhotograph, face: AnalyzedFace) -> list[st
     left, top = (float(v) for v in face.face.box_xyxy[:2])
     where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
     if photograph.detected == 1:
-        lines = [f"the only face{_searched(photograph)}, {where}"]
+        only = "the only face" if photograph.complete else "the only face that could be chosen"
+        lines = [f"{only}, {where}"]
     else:
         rule = "every face" if photograph.choice is FaceChoice.ALL else f"{photograph.choice} face"
-        found = f"{photograph.detected}{_searched(photograph)}"
+        found = f"{photograph.detected}{'' if photograph.complete else ' found'}"
         lines = [f"face {face.index + 1} of {found} ({rule}), {where}"]
     lines += [f"  not face {other.index + 1}: {other.reason}" for other in photograph.passed_over]
     lines += [f"  quality: {warning}" for warning in face.quality.warnings]
     return lines
-
-
-def _searched(photograph: AnalyzedPhotograph) -> str:
-    """What a search that ended early cannot say of all faces."""
-    return "" if photograph.complete else " of those looked for"
 
 
 def counted(number: int, what: str) -> str:

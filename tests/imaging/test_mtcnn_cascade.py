@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from torch import from_numpy
 
 from facematch.imaging.mtcnn import DetectorSettings, FaceDetector, networks
-from facematch.imaging.mtcnn.cascade import _inside, _squared
+from facematch.imaging.mtcnn.cascade import SETTLED, _inside, _squared
 from facematch.imaging.mtcnn.proposals import Proposer, over_threshold
 from facematch.imaging.mtcnn.sampling import AreaSampler
 from facematch.imaging.mtcnn.suppression import suppress, suppress_nested
 from facematch.runtime import Device, open_engine
 from facematch.runtime.torch_engine import TorchEngine
-from facematch.types import Float32Array, UInt8Array
+from facematch.types import Detection, Float32Array, Float64Array, UInt8Array
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,68 @@ def test_engines_find_the_same() -> None:
         np.testing.assert_allclose(a.landmarks_xy, b.landmarks_xy, atol=0.05)
         assert a.score == pytest.approx(b.score, abs=1e-3)
     assert [f.score for f in ours] == sorted((f.score for f in ours), reverse=True)
+
+
+# At these thresholds noise has faces.
+EAGER = DetectorSettings(thresholds=(0.4, 0.05, 0.001))
+
+
+@pytest.fixture(scope="module")
+def blotches() -> UInt8Array:
+    picture = cv2.resize(noise(30, 22), (360, 480), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(picture, np.uint8)
+
+
+def test_a_search_of_everything_finds_the_same(blotches: UInt8Array) -> None:
+    eager = FaceDetector(open_engine(Device.CPU), EAGER)
+    stages: list[Detection] = []
+
+    def everywhere(detection: Detection) -> Float64Array:
+        stages.append(detection)
+        return np.array([0, 0, 360, 480], np.float64)
+
+    found = eager.search(blotches, everywhere)
+    assert found.complete
+    assert found.settled_px == 0
+    assert [stage.complete for stage in stages] == [False, False]
+    assert stages[0].settled_px == pytest.approx(SETTLED * 20 / 0.709**3)
+    assert stages[1].settled_px == pytest.approx(SETTLED * 20 / 0.709)
+    wanted = eager.detect(blotches)
+    assert len(found.faces) == len(wanted) >= 5
+    for a, b in zip(found.faces, wanted, strict=True):
+        np.testing.assert_allclose(a.box_xyxy, b.box_xyxy, atol=0.01)
+        np.testing.assert_allclose(a.landmarks_xy, b.landmarks_xy, atol=0.01)
+        assert a.score == pytest.approx(b.score, abs=1e-4)
+
+
+def test_a_search_ends_when_it_is_told_to(blotches: UInt8Array) -> None:
+    eager = FaceDetector(open_engine(Device.CPU), EAGER)
+    asked: list[Detection] = []
+    found = eager.search(blotches, asked.append)
+    assert asked == [found]
+    assert not found.complete
+    assert all(min(face.size_wh) > 30 for face in found.faces)
+
+
+def test_a_search_of_a_part_is_not_complete(blotches: UInt8Array) -> None:
+    eager = FaceDetector(open_engine(Device.CPU), EAGER)
+    part = np.array([100, 100, 200, 200], np.float64)
+    found = eager.search(blotches, lambda _: part)
+    assert not found.complete
+    small = [face for face in found.faces if max(face.size_wh) < 35]
+    middles = np.array([(face.box_xyxy[:2] + face.box_xyxy[2:]) / 2 for face in small])
+    assert len(small) > 0
+    assert (middles > 50).all()
+    assert (middles < 250).all()
+
+
+def test_a_small_picture_is_searched_at_once(detector: FaceDetector) -> None:
+    def never(detection: Detection) -> None:
+        pytest.fail("asked where nothing is left")
+
+    for picture in (grey(100, 100), grey(1, 1), grey(19, 500)):
+        found = detector.search(picture, never)
+        assert (found.faces, found.complete) == ((), True)
 
 
 def boxes_of(seed: int, count: int) -> Float32Array:

@@ -226,8 +226,8 @@ def test_levels_on_canvases_are_the_levels(height: int) -> None:
     pnet = engine.load(networks.source("pnet"))
     for level, scale in enumerate(scales):
         size_hw = [int(side * scale + 1) for side in (sampler.height, sampler.width)]
-        probability, offsets = pnet(sampler.whole(*size_hw)[None])
-        wanted = over_threshold(probability[0, 1], offsets[0], scale, 0)
+        (output,) = pnet(sampler.whole(*size_hw)[None])
+        wanted = over_threshold(output[0, 0], output[0, 1:], scale, 0)
         ours = found[levels == level]
         assert len(ours) == len(wanted) > 0
         # Pieces have an order of their own.

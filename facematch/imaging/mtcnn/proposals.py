@@ -28,7 +28,7 @@ class Proposer:
     """
 
     def __init__(self, engine: Engine, threshold: float) -> None:
-        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 4)))
+        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 3)))
         self._threshold = threshold
 
     def propose(
@@ -69,13 +69,13 @@ class Proposer:
         canvases = lay_out(blocks, CANVAS_PX)
         outputs = self._pnet.stream(_painted(sampler, sizes_hw, canvas) for canvas in canvases)
         found, levels = [np.zeros((0, 9), np.float32)], [np.zeros(0, np.int64)]
-        for canvas, (probability, offsets) in zip(canvases, outputs, strict=True):
+        for canvas, (output,) in zip(canvases, outputs, strict=True):
             for piece in canvas:
                 rows = slice(piece.top // STRIDE_PX, piece.top // STRIDE_PX + piece.rows)
                 columns = slice(piece.left // STRIDE_PX, piece.left // STRIDE_PX + piece.columns)
                 boxes = over_threshold(
-                    probability[0, 1, rows, columns],
-                    offsets[0, :, rows, columns],
+                    output[0, 0, rows, columns],
+                    output[0, 1:, rows, columns],
                     scales[piece.level],
                     self._threshold,
                     (piece.row, piece.column),
@@ -102,19 +102,19 @@ def _within(length: int, scale: float, centres_xyxy: Float64Array | None, axis: 
 def _painted(
     sampler: AreaSampler, sizes_hw: list[tuple[int, int]], canvas: list[Piece]
 ) -> Float32Array:
-    """One canvas with its pieces, float32 (1, CANVAS_PX, CANVAS_PX, 4): RGB, and what is outside.
+    """One canvas with its pieces, float32 (1, CANVAS_PX, CANVAS_PX, 3).
 
-    Outside is the row or column that a level of odd size lacks.
+    The row or column that a level of odd size lacks is marked as outside.
     """
-    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 4), np.float32)
+    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 3), np.float32)
     for piece in canvas:
         height, width = sizes_hw[piece.level]
         rows = _pixels(piece.row, piece.size_hw[0], height)
         columns = _pixels(piece.column, piece.size_hw[1], width)
         place = painted[0, piece.top :, piece.left :][: piece.size_hw[0], : piece.size_hw[1]]
-        place[: len(rows), : len(columns), :3] = sampler.whole(height, width, rows, columns)
-        place[len(rows) :, :, 3] = 1
-        place[:, len(columns) :, 3] = 1
+        place[: len(rows), : len(columns)] = sampler.whole(height, width, rows, columns)
+        place[len(rows) :] = networks.OUTSIDE
+        place[:, len(columns) :] = networks.OUTSIDE
     return painted
 
 

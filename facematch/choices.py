@@ -28,7 +28,7 @@ class FaceChoice(StrEnum):
 
 
 class Search(StrEnum):
-    """How far faces are looked for; ``fast`` ends where no smaller face could be chosen."""
+    """How far faces are looked for; ``fast`` ends where no smaller one is likely to be chosen."""
 
     FAST = "fast"
     FULL = "full"

@@ -110,8 +110,8 @@ SearchOption = Annotated[
     Search,
     typer.Option(
         "--search",
-        help="How far faces are looked for: fast ends where no smaller face could be chosen, "
-        "full finds every face of 20 pixels and more.",
+        help="How far faces are looked for: fast ends where no smaller face could be chosen or "
+        "all would be tiny beside one that was found; full finds every face from 20 pixels on.",
     ),
 ]
 Calibration = Annotated[

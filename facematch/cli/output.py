@@ -108,7 +108,7 @@ def describe_face(photograph: AnalyzedPhotograph, face: AnalyzedFace) -> list[st
     left, top = (float(v) for v in face.face.box_xyxy[:2])
     where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
     if photograph.detected == 1:
-        only = "the only face" if photograph.complete else "the only face that could be chosen"
+        only = "the only face" if photograph.complete else "the only face found"
         lines = [f"{only}, {where}"]
     else:
         rule = "every face" if photograph.choice is FaceChoice.ALL else f"{photograph.choice} face"

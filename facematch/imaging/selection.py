@@ -35,6 +35,12 @@ from facematch.types import (
 # Variance of the Laplacian above which more sharpness makes no better template.
 _SHARP_ENOUGH = 100.0
 
+# Of the side of a face that the detector is sure of: what is smaller is not worth a search. Of
+# 602 photographs in wild, two had such a face chosen as the nearest to the middle, 16 and 18 px
+# of something that is no face.
+_RIVAL_SHARE = 0.2
+_SURE_SCORE = 0.95
+
 NEED_EVERY_FACE = frozenset({FaceChoice.ALL, FaceChoice.ONLY})
 """Choices that no search can make before it is complete: any face more changes them."""
 
@@ -101,7 +107,9 @@ def still_open(
     * by ``largest`` if s**2 > m, by ``best`` if s > m, wherever it is;
     * by ``center`` if its middle is less than sqrt((s**2 - m) / 2) from the picture's.
 
-    A chosen face that is itself smaller than s, and may still move, lies there too.
+    A chosen face that is itself smaller than s, and may still move, lies there too. No face is
+    worth looking for that has less than a fifth of the side of one that is surely a face: by
+    ``center`` it could be chosen, but nearly always it is none.
 
     Args:
         detection: so far.
@@ -120,12 +128,21 @@ def still_open(
     visible = _visible_xyxy(detection.faces, size_wh)
     merit = float(_merits(detection.faces, choice, size_wh, visible, qualities).max())
     attainable = detection.settled_px ** (1 if choice is FaceChoice.BEST else 2)
-    if merit >= attainable:
+    if merit >= attainable or detection.settled_px <= _RIVAL_SHARE * _surest_side(
+        detection.faces, visible
+    ):
         return None
     if choice is not FaceChoice.CENTER:
         return everywhere
     middle, distance = np.asarray(size_wh) / 2, math.sqrt((attainable - merit) / 2)
     return np.concatenate([middle - distance, middle + distance])
+
+
+def _surest_side(faces: Sequence[Face], visible_xyxy: Float64Array) -> float:
+    """Of the largest face that the detector is sure of; 0 if there is none."""
+    sides = np.sqrt(np.prod(visible_xyxy[:, 2:] - visible_xyxy[:, :2], axis=1))
+    sure = np.array([face.score >= _SURE_SCORE for face in faces])
+    return float(sides[sure].max(initial=0.0))
 
 
 def _visible_xyxy(faces: Sequence[Face], size_wh: tuple[int, int]) -> Float64Array:

@@ -91,8 +91,8 @@ class AnalyzedPhotograph:
         sha256: of the file.
         size_wh: of the upright picture.
         detected: number of faces found.
-        complete: whether every face was looked for. If not, others may be there that could
-            not have been chosen.
+        complete: whether every face was looked for. If not, others may be there, smaller or
+            farther from the middle.
         choice: the rule by which faces were chosen.
         faces: the chosen ones, at least one.
         passed_over: the others, with reasons.
@@ -117,7 +117,8 @@ class Analyzer:
         choice: which faces of a photograph are used.
         strict: refuse faces below the quality thresholds instead of noting it.
         search: ``fast`` looks for large faces first, and for smaller ones only as far as one of
-            them could be chosen. With the choices ``all`` and ``only`` it is as ``full``.
+            them is likely to be chosen (:func:`facematch.imaging.selection.still_open`). With
+            the choices ``all`` and ``only`` it is as ``full``.
     """
 
     def __init__(

@@ -183,6 +183,7 @@ MIDDLE, BESIDE = face(240, 160, 160, 160), face(340, 160, 160, 160)
         (FaceChoice.CENTER, [BESIDE], 60, None),  # 160^2 - 2 100^2 = 5600 >= 60^2
         # sqrt((120^2 - 5600) / 2) = 66.3
         (FaceChoice.CENTER, [BESIDE], 120, [320 - 66.3, 240 - 66.3, 320 + 66.3, 240 + 66.3]),
+        (FaceChoice.CENTER, [face(0, 0, 100, 100)], 20, None),  # a fifth of one that is sure
         (FaceChoice.ALL, [MIDDLE], 20, EVERYWHERE),
         (FaceChoice.ONLY, [MIDDLE], 20, EVERYWHERE),
     ],
@@ -219,7 +220,12 @@ def test_no_face_elsewhere_is_chosen(
     other: tuple[float, float, float, float],
     settled_px: float,
 ) -> None:
-    """Any smaller face outside the box leaves the choice as it is."""
+    """Any smaller face outside the box leaves the choice as it is.
+
+    By ``center`` one far smaller may be chosen; where the detector is sure of none, it is not.
+    """
+    if choice is FaceChoice.CENTER:
+        found = [replace(each, score=0.9) for each in found]
     box = still_open(Detection(tuple(found), False, settled_px), choice, SIZE_WH)
     x, y, ratio, share = other
     if box is not None and box[0] <= x <= box[2] and box[1] <= y <= box[3]:

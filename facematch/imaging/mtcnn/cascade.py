@@ -34,6 +34,9 @@ LEVELS_AT_ONCE = 2
 # of LFW, wild and groups, finer levels moved no landmark by a hundredth of a pixel.
 SETTLED = 1.7
 
+# Outputs of a net by the window of the picture that it saw.
+_Known = dict[tuple[int, ...], tuple[Float32Array, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
@@ -83,7 +86,7 @@ class FaceDetector:
         """
         sampler = AreaSampler(image_rgb)
         scales = self._scales(min(sampler.height, sampler.width))
-        return self._confirm(sampler, self._proposer.propose(sampler, scales))
+        return self._confirm(sampler, self._proposer.propose(sampler, scales), ({}, {}))
 
     def search(
         self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
@@ -91,7 +94,8 @@ class FaceDetector:
         """Finds the faces of a picture from large ones to small ones, as far as is asked for.
 
         The levels of the pyramid are those of :meth:`detect`, small ones first. Going on keeps
-        what P-Net found; the other stages see all of it again, because its boxes compete.
+        what P-Net found and lets all of its boxes compete again, but no crop goes through a
+        net twice.
 
         Args:
             image_rgb: uint8 (h, w, 3), upright.
@@ -108,8 +112,9 @@ class FaceDetector:
         scales = self._scales(shorter)
         level = sum(CELL_PX / scale < shorter * FIRST_SHARE for scale in scales)
         candidates = self._proposer.propose(sampler, scales[level:])
+        known: tuple[_Known, _Known] = ({}, {})
         while True:
-            faces = tuple(self._confirm(sampler, candidates))
+            faces = tuple(self._confirm(sampler, candidates, known))
             if level == 0:
                 return Detection(faces, complete)
             detection = Detection(faces, False, SETTLED * CELL_PX / scales[level])
@@ -121,12 +126,15 @@ class FaceDetector:
             more = self._proposer.propose(sampler, scales[level:finer], centres_xyxy)
             candidates = np.concatenate([more, candidates])
 
-    def _confirm(self, sampler: AreaSampler, candidates: Float32Array) -> list[Face]:
+    def _confirm(
+        self, sampler: AreaSampler, candidates: Float32Array, known: tuple[_Known, _Known]
+    ) -> list[Face]:
         """What the second and the third net make of the first one's candidates."""
         candidates = candidates[suppress(candidates[:, :5], 0.7)]
         sides = candidates[:, 2:4] - candidates[:, 0:2]
         moved = candidates[:, :4] + candidates[:, 5:9] * np.tile(sides, 2)
-        return self._output(sampler, self._refine(sampler, _squared(moved)))
+        refined = self._refine(sampler, _squared(moved), known[0])
+        return self._output(sampler, refined, known[1])
 
     def _scales(self, shorter_side: int) -> list[float]:
         scales = []
@@ -136,20 +144,20 @@ class FaceDetector:
             scale *= self._settings.factor
         return scales
 
-    def _refine(self, sampler: AreaSampler, boxes: Float32Array) -> Float32Array:
+    def _refine(self, sampler: AreaSampler, boxes: Float32Array, known: _Known) -> Float32Array:
         """R-Net: float32 (m, 4) square boxes of the candidates that it accepts."""
         boxes, windows = _inside(boxes, sampler)
-        outputs = _of_crops(self._rnet, sampler, windows, (R_CROPS, R_SIDE), (2, 4))
+        outputs = _of_crops(self._rnet, sampler, windows, (R_CROPS, R_SIDE), (2, 4), known)
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[1]
         boxes, offsets = boxes[passed], outputs[1][passed]
         kept = suppress(np.column_stack([boxes, scores[passed]]), 0.7)
         return _squared(_regressed(boxes[kept], offsets[kept]))
 
-    def _output(self, sampler: AreaSampler, boxes: Float32Array) -> list[Face]:
+    def _output(self, sampler: AreaSampler, boxes: Float32Array, known: _Known) -> list[Face]:
         """O-Net: the faces with landmarks."""
         boxes, windows = _inside(boxes, sampler)
-        outputs = _of_crops(self._onet, sampler, windows, (O_CROPS, O_SIDE), (2, 4, 10))
+        outputs = _of_crops(self._onet, sampler, windows, (O_CROPS, O_SIDE), (2, 4, 10), known)
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[2]
         boxes, scores, offsets = boxes[passed], scores[passed], outputs[1][passed]
@@ -193,6 +201,7 @@ def _of_crops(
     windows: Int64Array,
     batch: tuple[int, int],
     widths: tuple[int, ...],
+    known: _Known,
 ) -> list[Float32Array]:
     """Runs a net over all windows.
 
@@ -202,20 +211,30 @@ def _of_crops(
         windows: int64 (n, 4).
         batch: number and side of the crops that the net takes at a time.
         widths: of its outputs.
+        known: outputs of this net on this picture, by window; the new ones are added.
 
     Returns:
         Its outputs, float32 (n, width) each.
     """
-    count, side = batch
+    keys = [tuple(window) for window in windows.tolist()]
+    wanted = [key for key in dict.fromkeys(keys) if key not in known]
+    outputs = network.stream(_batches(sampler, np.array(wanted, np.int64), *batch))
+    for start, parts in zip(range(0, len(wanted), batch[0]), outputs, strict=True):
+        for row, key in enumerate(wanted[start : start + batch[0]]):
+            known[key] = tuple(part[row] for part in parts)
+    return [
+        np.array([known[key][index] for key in keys], np.float32).reshape(-1, width)
+        for index, width in enumerate(widths)
+    ]
 
-    def batches() -> Iterator[Float32Array]:
-        for start in range(0, len(windows), count):
-            crops = sampler.crops(windows[start : start + count], side)
-            if len(crops) < count:
-                missing = np.zeros((count - len(crops), side, side, 3), np.float32)
-                crops = np.concatenate([crops, missing])
-            yield crops
 
-    parts = [tuple(np.zeros((0, width), np.float32) for width in widths)]
-    parts += network.stream(batches())
-    return [np.concatenate(column)[: len(windows)] for column in zip(*parts, strict=True)]
+def _batches(
+    sampler: AreaSampler, windows: Int64Array, count: int, side: int
+) -> Iterator[Float32Array]:
+    """Crops of windows, ``count`` at a time; the last batch is filled up with black ones."""
+    for start in range(0, len(windows), count):
+        crops = sampler.crops(windows[start : start + count], side)
+        if len(crops) < count:
+            missing = np.zeros((count - len(crops), side, side, 3), np.float32)
+            crops = np.concatenate([crops, missing])
+        yield crops

@@ -229,7 +229,7 @@ def profile(data: Path, quick: bool) -> list[dict[str, Any]]:
     detector._rnet = OneByOne(detector._rnet, "R-Net")
     detector._onet = OneByOne(detector._onet, "O-Net")
     timed(sampling.AreaSampler, "__init__", "integral image")
-    timed(proposals, "_painted", "canvases painted")
+    timed(proposals, "_paint", "canvases painted")
     timed(sampling.AreaSampler, "crops", "crops")
     timed(detector, "detect", "all")
     rows = []

@@ -77,7 +77,7 @@ def test_a_search_that_ended_early_says_so(tmp_path: Path, monkeypatch: pytest.M
     assert "face 2 of 2 (center face)" in run("verify", two, two, "--threshold", 0.5, *full).stdout
     found = document(run("verify", two, two, "--threshold", 0.5, "--json", *full))
     assert (found["a"]["search_complete"], found["a"]["faces_detected"]) == (True, 2)
-    refused(run("verify", two, two, "--face", "only"), 3, "2 faces")
+    refused(run("verify", two, two, "--threshold", 0.5, "--face", "only"), 3, "2 faces")
 
 
 def test_verify_exits_with_the_decision(tmp_path: Path) -> None:

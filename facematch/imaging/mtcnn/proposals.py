@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from facematch.types import Float32Array, Float64Array, Int64Array
 # Large enough that starting the work costs little and that pieces overlap little, small enough
 # that little of the last canvas is empty.
 CANVAS_PX = 192
+CANVAS_SHAPE = (1, CANVAS_PX, CANVAS_PX, 3)
 
 
 class Proposer:
@@ -28,7 +30,7 @@ class Proposer:
     """
 
     def __init__(self, engine: Engine, threshold: float) -> None:
-        self._pnet = engine.load(networks.source("pnet", (1, CANVAS_PX, CANVAS_PX, 3)))
+        self._pnet = engine.load(networks.source("pnet", CANVAS_SHAPE))
         self._threshold = threshold
 
     def propose(
@@ -67,9 +69,21 @@ class Proposer:
             for (height, width), scale in zip(sizes_hw, scales, strict=True)
         ]
         canvases = lay_out(blocks, CANVAS_PX)
-        outputs = self._pnet.stream(_painted(sampler, sizes_hw, canvas) for canvas in canvases)
+        lent: deque[Float32Array] = deque()
+        spare: list[Float32Array] = []
+
+        def painted() -> Iterator[Float32Array]:
+            for canvas in canvases:
+                # Fresh memory costs as much as painting it. What an older canvas left between
+                # the pieces is seen by no cell that is read.
+                lent.append(spare.pop() if spare else np.zeros(CANVAS_SHAPE, np.float32))
+                _paint(lent[-1], sampler, sizes_hw, canvas)
+                yield lent[-1]
+
+        outputs = self._pnet.stream(painted())
         found, levels = [np.zeros((0, 9), np.float32)], [np.zeros(0, np.int64)]
         for canvas, (output,) in zip(canvases, outputs, strict=True):
+            spare.append(lent.popleft())
             for piece in canvas:
                 rows = slice(piece.top // STRIDE_PX, piece.top // STRIDE_PX + piece.rows)
                 columns = slice(piece.left // STRIDE_PX, piece.left // STRIDE_PX + piece.columns)
@@ -99,14 +113,16 @@ def _within(length: int, scale: float, centres_xyxy: Float64Array | None, axis: 
     return range(min(max(first, 0), count), max(min(math.ceil(high / STRIDE_PX) + 1, count), 0))
 
 
-def _painted(
-    sampler: AreaSampler, sizes_hw: list[tuple[int, int]], canvas: list[Piece]
-) -> Float32Array:
-    """One canvas with its pieces, float32 (1, CANVAS_PX, CANVAS_PX, 3).
+def _paint(
+    painted: Float32Array,
+    sampler: AreaSampler,
+    sizes_hw: list[tuple[int, int]],
+    canvas: list[Piece],
+) -> None:
+    """Puts its pieces on a canvas, float32 of ``CANVAS_SHAPE``.
 
     The row or column that a level of odd size lacks is marked as outside.
     """
-    painted = np.zeros((1, CANVAS_PX, CANVAS_PX, 3), np.float32)
     for piece in canvas:
         height, width = sizes_hw[piece.level]
         rows = _pixels(piece.row, piece.size_hw[0], height)
@@ -115,7 +131,6 @@ def _painted(
         place[: len(rows), : len(columns)] = sampler.whole(height, width, rows, columns)
         place[len(rows) :] = networks.OUTSIDE
         place[:, len(columns) :] = networks.OUTSIDE
-    return painted
 
 
 def _pixels(first_cell: int, count: int, length: int) -> range:

@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from facematch.types import Float32Array, Int64Array, UInt8Array
 
-# Pixels of the picture's own width that are looked up at once.
-LARGEST_STRIP = 1 << 16
+# Pixels of the picture's own width that are looked up at once: what stays in a core's cache, and
+# is small enough for the allocator to give the same memory again.
+LARGEST_STRIP = 1 << 14
 
 Int32Array = npt.NDArray[np.int32]
 

@@ -27,6 +27,13 @@ class FaceChoice(StrEnum):
     ONLY = "only"
 
 
+class Search(StrEnum):
+    """How far faces are looked for; ``fast`` ends where no smaller one is likely to be chosen."""
+
+    FAST = "fast"
+    FULL = "full"
+
+
 class Device(StrEnum):
     """Where the networks run; ``auto`` takes a GPU if there is one."""
 

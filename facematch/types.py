@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from facematch.choices import FaceChoice as FaceChoice
 from facematch.choices import Metric as Metric
+from facematch.choices import Search as Search
 
 UInt8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -66,6 +67,22 @@ class Face:
     def size_wh(self) -> tuple[float, float]:
         left, top, right, bottom = (float(v) for v in self.box_xyxy)
         return right - left, bottom - top
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """What a search from large faces to small ones has found at one point of it.
+
+    Attributes:
+        faces: most certain first.
+        complete: whether every face was looked for, in the whole picture.
+        settled_px: side (square root of the box's area) from which on looking for smaller
+            faces finds no more and moves none; 0 once the search is complete.
+    """
+
+    faces: tuple[Face, ...]
+    complete: bool = True
+    settled_px: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 from facematch.types import (
     ARCFACE_112,
     Alignment,
+    Detection,
     Face,
     Float32Array,
     ModelIdentity,
@@ -42,6 +43,9 @@ class FakeDetector:
             points = box[:2] + unit * [width, height]
             faces.append(Face(box, points.astype(np.float32), 0.99))
         return faces
+
+    def search(self, image_rgb: UInt8Array, remaining: object) -> Detection:
+        return Detection(tuple(self.detect(image_rgb)))
 
 
 class FakeNetwork:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
+from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric, Search
 from facematch.cli import (
     calibrate_json,
     calibrate_page,
@@ -113,6 +113,7 @@ def calibrate(
     plots: options.Plots = None,
     no_photos: options.NoPhotos = False,
     face: options.Face = FaceChoice.CENTER,
+    search: options.SearchOption = Search.FAST,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
@@ -153,6 +154,7 @@ def calibrate(
                 *(model, device),
                 choice=choice,
                 strict=strict,
+                search=search,
                 cached=not no_cache,
                 opened=lambda name: progress.note(f"device: {name}"),
             )

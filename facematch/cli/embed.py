@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
+from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Search
 from facematch.cli import options, output
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
@@ -21,6 +21,7 @@ def embed(
         typer.Option("--output", "-o", help="HDF5 file to write.", metavar="FILE", readable=False),
     ],
     face: options.Face = FaceChoice.CENTER,
+    search: options.SearchOption = Search.FAST,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
@@ -35,7 +36,7 @@ def embed(
     options.require_folder_of(out)
     require_templates_place(out)
     found = options.photographs_of(options.given_paths(paths))
-    analyzer, _, engine = open_analyzer(model, device, choice=face, strict=strict)
+    analyzer, _, engine = open_analyzer(model, device, choice=face, strict=strict, search=search)
     options.note(f"device: {engine.device}", quiet)
     with Progress("embedding", quiet) as progress:
         result = workflow.embed(found.paths, analyzer, out, progress=progress)

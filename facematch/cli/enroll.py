@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
+from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Search
 from facematch.cli import options, output, unlocking
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
@@ -33,6 +33,7 @@ def enroll(
         str | None, typer.Option("--subject", "-s", help="Whose photographs these are.")
     ] = None,
     face: options.Face = FaceChoice.CENTER,
+    search: options.SearchOption = Search.FAST,
     keep_crops: Annotated[
         bool, typer.Option("--keep-crops", help="Store aligned crops, to re-embed later.")
     ] = False,
@@ -56,7 +57,7 @@ def enroll(
     choice = options.one_face(face, "enroll")
     new = encrypt and not gallery.exists()
     keys = unlocking.keys_of(passphrase_file, key_file, make=new, quiet=quiet)
-    analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
+    analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict, search=search)
     options.note(f"device: {engine.device}", quiet)
     with Progress("enrolling", quiet) as progress:
         result = workflow.enroll(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric
+from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric, Search
 from facematch.cli import (
     comparison_page,
     evaluate_json,
@@ -127,6 +127,7 @@ def evaluate(
     plots: options.Plots = None,
     no_photos: options.NoPhotos = False,
     face: options.Face = FaceChoice.CENTER,
+    search: options.SearchOption = Search.FAST,
     strict: options.Strict = False,
     model: options.Model = DEFAULT_MODEL,
     device: options.DeviceOption = Device.AUTO,
@@ -154,6 +155,7 @@ def evaluate(
         allow_self_pairs=allow_self_pairs,
         face=options.one_face(face, "evaluate"),
         strict=strict,
+        search=search,
         model=model,
         device=device,
         no_cache=no_cache,
@@ -187,6 +189,7 @@ class _Run:
         allow_self_pairs: bool,
         face: FaceChoice,
         strict: bool,
+        search: Search,
         model: str,
         device: Device,
         no_cache: bool,
@@ -201,7 +204,7 @@ class _Run:
         self._calibration = calibration
         self._seed = seed
         self._allow_self_pairs = allow_self_pairs
-        self._face, self._strict = face, strict
+        self._face, self._strict, self._search = face, strict, search
         self._model, self._device, self._no_cache = model, device, no_cache
         self._quiet = quiet
 
@@ -319,6 +322,7 @@ class _Run:
             *(self._model, self._device),
             choice=self._face,
             strict=self._strict,
+            search=self._search,
             cached=not self._no_cache,
             opened=lambda name: options.note(f"device: {name}", self._quiet),
         )

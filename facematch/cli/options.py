@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.choices import Device, FaceChoice, Metric
+from facematch.choices import Device, FaceChoice, Metric, Search
 from facematch.cli.foreign import escaped
 from facematch.errors import OutputError, UsageError
 
@@ -106,6 +106,14 @@ Photographs = Annotated[
     list[str], typer.Argument(help="Photographs or folders; - reads paths from stdin.")
 ]
 Face = Annotated[FaceChoice, typer.Option("--face", help="Which face of a photograph is used.")]
+SearchOption = Annotated[
+    Search,
+    typer.Option(
+        "--search",
+        help="How far faces are looked for: fast ends where no smaller face could be chosen or "
+        "all would be tiny beside one that was found; full finds every face from 20 pixels on.",
+    ),
+]
 Calibration = Annotated[
     Path | None,
     typer.Option(

@@ -60,6 +60,7 @@ def photograph_json(photograph: AnalyzedPhotograph) -> dict[str, Any]:
         "width": photograph.size_wh[0],
         "height": photograph.size_wh[1],
         "faces_detected": photograph.detected,
+        "search_complete": photograph.complete,
         "face_choice": photograph.choice.value,
         "passed_over": passed_over_json(photograph.passed_over),
     }
@@ -107,10 +108,12 @@ def describe_face(photograph: AnalyzedPhotograph, face: AnalyzedFace) -> list[st
     left, top = (float(v) for v in face.face.box_xyxy[:2])
     where = f"{width:.0f}x{height:.0f} px at ({left:.0f}, {top:.0f})"
     if photograph.detected == 1:
-        lines = [f"the only face, {where}"]
+        only = "the only face" if photograph.complete else "the only face found"
+        lines = [f"{only}, {where}"]
     else:
         rule = "every face" if photograph.choice is FaceChoice.ALL else f"{photograph.choice} face"
-        lines = [f"face {face.index + 1} of {photograph.detected} ({rule}), {where}"]
+        found = f"{photograph.detected}{'' if photograph.complete else ' found'}"
+        lines = [f"face {face.index + 1} of {found} ({rule}), {where}"]
     lines += [f"  not face {other.index + 1}: {other.reason}" for other in photograph.passed_over]
     lines += [f"  quality: {warning}" for warning in face.quality.warnings]
     return lines

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.choices import DEFAULT_MODEL, Device, FaceChoice
+from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Search
 from facematch.cli import options, output
 from facematch.cli.foreign import escaped
 
@@ -21,6 +21,7 @@ def verify(
     a: Annotated[Path, typer.Argument(help="First photograph.", readable=False)],
     b: Annotated[Path, typer.Argument(help="Second photograph.", readable=False)],
     face: options.Face = FaceChoice.CENTER,
+    search: options.SearchOption = Search.FAST,
     calibration: options.Calibration = None,
     threshold: options.Threshold = None,
     metric: options.MetricOption = None,
@@ -43,7 +44,9 @@ def verify(
     from facematch.pipeline import open_analyzer
     from facematch.workflows import verify as workflow
 
-    analyzer, bundle, engine = open_analyzer(model, device, choice=face, strict=strict)
+    analyzer, bundle, engine = open_analyzer(
+        model, device, choice=face, strict=strict, search=search
+    )
     decision = choose_decision(
         bundle.identity,
         bundle.calibration_path,

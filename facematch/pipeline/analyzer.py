@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,18 +13,21 @@ from facematch.errors import InputError
 from facematch.imaging.align import align_face
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.quality import measure_quality, require_quality
-from facematch.imaging.selection import select_faces
+from facematch.imaging.selection import NEED_EVERY_FACE, select_faces, still_open
 from facematch.types import (
     ARCFACE_112,
     Alignment,
+    Detection,
     Face,
     FaceChoice,
     Failure,
     Float32Array,
+    Float64Array,
     ModelIdentity,
     PassedOver,
     Photograph,
     Quality,
+    Search,
     UInt8Array,
 )
 
@@ -36,6 +39,15 @@ class Detector(Protocol):
 
     def detect(self, image_rgb: UInt8Array) -> list[Face]:
         """Returns the faces of an upright uint8 (h, w, 3) picture."""
+
+
+class SearchingDetector(Detector, Protocol):
+    """Finds large faces before small ones, and stops when it is told to."""
+
+    def search(
+        self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
+    ) -> Detection:
+        """Asks in between where smaller faces are worth looking for; None ends the search."""
 
 
 class TemplateNetwork(Protocol):
@@ -79,6 +91,8 @@ class AnalyzedPhotograph:
         sha256: of the file.
         size_wh: of the upright picture.
         detected: number of faces found.
+        complete: whether every face was looked for. If not, others may be there, smaller or
+            farther from the middle.
         choice: the rule by which faces were chosen.
         faces: the chosen ones, at least one.
         passed_over: the others, with reasons.
@@ -88,6 +102,7 @@ class AnalyzedPhotograph:
     sha256: str
     size_wh: tuple[int, int]
     detected: int
+    complete: bool
     choice: FaceChoice
     faces: tuple[AnalyzedFace, ...]
     passed_over: tuple[PassedOver, ...]
@@ -101,20 +116,25 @@ class Analyzer:
         network: makes templates.
         choice: which faces of a photograph are used.
         strict: refuse faces below the quality thresholds instead of noting it.
+        search: ``fast`` looks for large faces first, and for smaller ones only as far as one of
+            them is likely to be chosen (:func:`facematch.imaging.selection.still_open`). With
+            the choices ``all`` and ``only`` it is as ``full``.
     """
 
     def __init__(
         self,
-        detector: Detector,
+        detector: SearchingDetector,
         network: TemplateNetwork,
         *,
         choice: FaceChoice = FaceChoice.CENTER,
         strict: bool = False,
+        search: Search = Search.FULL,
     ) -> None:
         self._detector = detector
         self._network = network
         self._choice = choice
         self._strict = strict
+        self._complete = search is Search.FULL or choice in NEED_EVERY_FACE
 
     @property
     def identity(self) -> ModelIdentity:
@@ -147,9 +167,10 @@ class Analyzer:
     def analyze_photograph(self, photograph: Photograph) -> AnalyzedPhotograph:
         """The same from decoded pixels."""
         image = photograph.image_rgb
-        found = self._detector.detect(image)
+        detection = self._detected(photograph)
+        found = detection.faces
         aligned = [align_face(image, face) for face in found]
-        qualities = [measure_quality(f, a) for f, a in zip(found, aligned, strict=True)]
+        qualities = _qualities(found, aligned)
         selection = select_faces(
             found, self._choice, photograph.size_wh, photograph.path, qualities
         )
@@ -171,10 +192,25 @@ class Analyzer:
             photograph.sha256,
             photograph.size_wh,
             len(found),
+            detection.complete,
             self._choice,
             faces,
             selection.passed_over,
         )
+
+    def _detected(self, photograph: Photograph) -> Detection:
+        image = photograph.image_rgb
+        if self._complete:
+            return Detection(tuple(self._detector.detect(image)))
+
+        def remaining(detection: Detection) -> Float64Array | None:
+            qualities = None
+            if self._choice is FaceChoice.BEST:
+                faces = detection.faces
+                qualities = _qualities(faces, [align_face(image, face) for face in faces])
+            return still_open(detection, self._choice, photograph.size_wh, qualities)
+
+        return self._detector.search(image, remaining)
 
     def _crop(self, image: UInt8Array, face: Face, aligned: UInt8Array) -> UInt8Array:
         alignment = self._network.alignment
@@ -222,3 +258,7 @@ class Analyzer:
             else:
                 yield item, templates[row : row + len(item.faces)]
                 row += len(item.faces)
+
+
+def _qualities(faces: Sequence[Face], aligned: Sequence[UInt8Array]) -> list[Quality]:
+    return [measure_quality(face, crop) for face, crop in zip(faces, aligned, strict=True)]

@@ -10,7 +10,7 @@ from facematch.pipeline.analyzer import Analyzer
 from facematch.pipeline.cache import Recipe
 from facematch.pipeline.templates import TemplateSource
 from facematch.runtime import Device, Engine, open_engine, resolve_device
-from facematch.types import FaceChoice
+from facematch.types import FaceChoice, Search
 
 
 def open_detector(
@@ -27,9 +27,10 @@ def open_analyzer(
     *,
     choice: FaceChoice = FaceChoice.CENTER,
     strict: bool = False,
+    search: Search = Search.FULL,
     settings: DetectorSettings | None = None,
 ) -> tuple[Analyzer, ModelBundle, Engine]:
-    """Opens detector and model.
+    """Opens detector and model; see :class:`Analyzer` for choice, strictness and search.
 
     Raises:
         ModelError: the model is unknown or unsound.
@@ -37,7 +38,8 @@ def open_analyzer(
     """
     bundle = find_model(model)
     detector, engine = open_detector(device, settings)
-    analyzer = Analyzer(detector, Embedder(bundle, engine), choice=choice, strict=strict)
+    network = Embedder(bundle, engine)
+    analyzer = Analyzer(detector, network, choice=choice, strict=strict, search=search)
     return analyzer, bundle, engine
 
 
@@ -47,6 +49,7 @@ def open_templates(
     *,
     choice: FaceChoice = FaceChoice.CENTER,
     strict: bool = False,
+    search: Search = Search.FULL,
     cached: bool = True,
     opened: Callable[[str], None] = lambda device: None,
 ) -> tuple[TemplateSource, ModelBundle]:
@@ -57,6 +60,7 @@ def open_templates(
         device: where the networks will run.
         choice: which one face stands for a photograph; not ``all``.
         strict: refuse faces below the quality thresholds.
+        search: how far faces are looked for.
         cached: take templates from the cache, and leave new ones there.
         opened: called with the device once the networks are loaded.
 
@@ -66,7 +70,9 @@ def open_templates(
     bundle = find_model(model)
 
     def open_networks() -> Analyzer:
-        analyzer, _, engine = open_analyzer(model, device, choice=choice, strict=strict)
+        analyzer, _, engine = open_analyzer(
+            model, device, choice=choice, strict=strict, search=search
+        )
         opened(engine.device)
         return analyzer
 
@@ -76,6 +82,7 @@ def open_templates(
         device=resolve_device(device).value,
         choice=choice.value,
         strict=strict,
-        detector=repr(DetectorSettings()),
+        # The two searches nearly always give the same; nearly is not the same.
+        detector=f"{DetectorSettings()!r} {search}",
     )
     return TemplateSource(bundle.identity, open_networks, recipe if cached else None), bundle

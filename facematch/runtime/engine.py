@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,12 +24,15 @@ class NetworkSource:
             structure, preprocessing); compiled forms are cached under a hash of it.
         openvino_model: returns an ``openvino.Model`` in float32.
         torch_module: returns a ``torch.nn.Module`` in evaluation mode.
+        side_by_side: whether many small batches of one shape follow each other: an engine
+            then runs several at once, each on few cores, instead of one after the other.
     """
 
     name: str
     key: str
     openvino_model: Callable[[], Any]
     torch_module: Callable[[], Any]
+    side_by_side: bool = False
 
 
 class Network(Protocol):
@@ -43,6 +46,18 @@ class Network(Protocol):
 
         Returns:
             The outputs in the source's order; the caller owns the arrays.
+        """
+
+    def stream(
+        self, batches: Iterable[npt.NDArray[Any]]
+    ) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
+        """Runs many batches, and takes the next ones while earlier ones still run.
+
+        Args:
+            batches: as for a call, all of one shape; not to be changed once handed over.
+
+        Yields:
+            The outputs of each, in their order.
         """
 
 

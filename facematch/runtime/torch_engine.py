@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ import numpy.typing as npt
 import torch
 
 from facematch.runtime.engine import Network, NetworkSource
+
+# Batches of a stream that run as one.
+_STACKED = 16
 
 
 def available_devices() -> tuple[str, ...]:
@@ -34,14 +39,29 @@ class TorchEngine:
         return f"{self._device} (torch)"
 
     def load(self, source: NetworkSource) -> Network:
-        module = source.torch_module().to(self._device).eval()
+        return _TorchNetwork(source.torch_module().to(self._device).eval(), self._device)
 
-        def run(batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
-            # A copy, because torch takes no mirrored view and warns of read-only arrays.
-            own = np.array(batch, order="C")
-            with torch.inference_mode():
-                outputs = module(torch.from_numpy(own).to(self._device))
-            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-            return tuple(output.float().cpu().numpy() for output in outputs)
 
-        return run
+class _TorchNetwork:
+    def __init__(self, module: torch.nn.Module, device: torch.device) -> None:
+        self._module = module
+        self._device = device
+
+    def __call__(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
+        # A copy, because torch takes no mirrored view and warns of read-only arrays.
+        own = np.array(batch, order="C")
+        with torch.inference_mode():
+            outputs = self._module(torch.from_numpy(own).to(self._device))
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return tuple(output.float().cpu().numpy() for output in outputs)
+
+    def stream(
+        self, batches: Iterable[npt.NDArray[Any]]
+    ) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
+        """Several batches in one: a GPU idles over small ones."""
+        waiting = iter(batches)
+        while stacked := list(islice(waiting, _STACKED)):
+            outputs = self(np.concatenate(stacked))
+            size = len(stacked[0])
+            for start in range(0, size * len(stacked), size):
+                yield tuple(output[start : start + size] for output in outputs)

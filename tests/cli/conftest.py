@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeDetector, FakeNetwork
 
 import facematch.pipeline
-from facematch.choices import FaceChoice
+from facematch.choices import FaceChoice, Search
 from facematch.pipeline import Analyzer, Recipe, TemplateSource
 from facematch.types import ModelIdentity
 
@@ -29,9 +29,14 @@ def fake_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNetwor
     network = FakeNetwork()
 
     def open_analyzer(
-        model: str, device: object, *, choice: FaceChoice, strict: bool
+        model: str,
+        device: object,
+        *,
+        choice: FaceChoice,
+        strict: bool,
+        search: Search = Search.FULL,
     ) -> tuple[Analyzer, FakeBundle, FakeEngine]:
-        analyzer = Analyzer(FakeDetector(), network, choice=choice, strict=strict)
+        analyzer = Analyzer(FakeDetector(), network, choice=choice, strict=strict, search=search)
         bundle = FakeBundle(network.identity, tmp_path / "bundled" / "calibration.json")
         return analyzer, bundle, FakeEngine()
 
@@ -41,12 +46,13 @@ def fake_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNetwor
         *,
         choice: FaceChoice,
         strict: bool,
+        search: Search,
         cached: bool,
         opened: Callable[[str], None],
     ) -> tuple[TemplateSource, FakeBundle]:
         def open_networks() -> Analyzer:
             opened(FakeEngine.device)
-            return open_analyzer(model, device, choice=choice, strict=strict)[0]
+            return open_analyzer(model, device, choice=choice, strict=strict, search=search)[0]
 
         identity = network.identity
         recipe = Recipe(

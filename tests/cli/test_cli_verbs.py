@@ -14,12 +14,13 @@ from zlib import crc32
 
 import h5py
 import pytest
-from fakes import BLUE, GREEN, ORANGE, RED, FakeNetwork, photograph
+from fakes import BLUE, GREEN, ORANGE, RED, FakeDetector, FakeNetwork, photograph
 from typer.testing import CliRunner
 
 from facematch.cli import app
 from facematch.cli.output import counted
 from facematch.pipeline import analyzer
+from facematch.types import Detection, UInt8Array
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -60,6 +61,23 @@ def test_numbers_and_nouns_agree() -> None:
     assert counted(1, "photographs were not enrolled") == "1 photograph was not enrolled"
     assert counted(2, "photographs were not enrolled") == "2 photographs were not enrolled"
     assert [counted(n, "crops") for n in (0, 1, 2)] == ["0 crops", "1 crop", "2 crops"]
+
+
+def test_a_search_that_ended_early_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_only(self: FakeDetector, image_rgb: UInt8Array, remaining: object) -> Detection:
+        return Detection(tuple(self.detect(image_rgb)[:1]), False, 30.0)
+
+    monkeypatch.setattr(FakeDetector, "search", first_only)
+    two = photograph(tmp_path / "two.png", [RED, GREEN])
+    fast = run("verify", two, two, "--threshold", 0.5)
+    assert "the only face found" in fast.stdout
+    found = document(run("verify", two, two, "--threshold", 0.5, "--json"))
+    assert found["a"]["search_complete"] is False
+    full = ("--search", "full")
+    assert "face 2 of 2 (center face)" in run("verify", two, two, "--threshold", 0.5, *full).stdout
+    found = document(run("verify", two, two, "--threshold", 0.5, "--json", *full))
+    assert (found["a"]["search_complete"], found["a"]["faces_detected"]) == (True, 2)
+    refused(run("verify", two, two, "--threshold", 0.5, "--face", "only"), 3, "2 faces")
 
 
 def test_verify_exits_with_the_decision(tmp_path: Path) -> None:

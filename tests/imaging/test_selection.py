@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.errors import NoFaceError, SeveralFacesError
-from facematch.imaging.selection import select_faces
-from facematch.types import Face, FaceChoice, PassedOver, Quality, Selection
+from facematch.imaging.selection import select_faces, still_open
+from facematch.types import Detection, Face, FaceChoice, PassedOver, Quality, Selection
 
 SIZE_WH = (640, 480)
 SHARP = Quality(
@@ -164,3 +164,74 @@ def test_every_face_is_accounted_for_once(faces: list[Face], choice: FaceChoice)
     indices = [*selection.faces, *(passed.index for passed in selection.passed_over)]
     assert sorted(indices) == list(range(len(faces)))
     assert all(passed.reason for passed in selection.passed_over)
+
+
+EVERYWHERE = [0, 0, 640, 480]
+# Of 160x160 px in the middle of the picture, and 100 px to the right of it.
+MIDDLE, BESIDE = face(240, 160, 160, 160), face(340, 160, 160, 160)
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "settled_px", "box_xyxy"),
+    [
+        (FaceChoice.LARGEST, [MIDDLE], 160, None),
+        (FaceChoice.LARGEST, [MIDDLE], 161, EVERYWHERE),
+        (FaceChoice.LARGEST, [], 20, EVERYWHERE),
+        (FaceChoice.BEST, [face(0, 0, 160, 160, score=0.5)], 80, None),
+        (FaceChoice.BEST, [face(0, 0, 160, 160, score=0.5)], 81, EVERYWHERE),
+        (FaceChoice.CENTER, [MIDDLE], 160, None),
+        (FaceChoice.CENTER, [BESIDE], 60, None),  # 160^2 - 2 100^2 = 5600 >= 60^2
+        # sqrt((120^2 - 5600) / 2) = 66.3
+        (FaceChoice.CENTER, [BESIDE], 120, [320 - 66.3, 240 - 66.3, 320 + 66.3, 240 + 66.3]),
+        (FaceChoice.CENTER, [face(0, 0, 100, 100)], 20, None),  # a fifth of one that is sure
+        (FaceChoice.ALL, [MIDDLE], 20, EVERYWHERE),
+        (FaceChoice.ONLY, [MIDDLE], 20, EVERYWHERE),
+    ],
+)
+def test_where_another_face_could_still_be_chosen(
+    choice: FaceChoice, found: list[Face], settled_px: float, box_xyxy: list[float] | None
+) -> None:
+    box = still_open(Detection(tuple(found), False, settled_px), choice, SIZE_WH)
+    if box_xyxy is None:
+        assert box is None
+    else:
+        assert box is not None
+        np.testing.assert_allclose(box, box_xyxy, atol=0.1)
+    assert still_open(Detection(tuple(found)), choice, SIZE_WH) is None
+
+
+SIDES = st.floats(5, 200)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([FaceChoice.LARGEST, FaceChoice.CENTER, FaceChoice.BEST]),
+    st.lists(
+        st.builds(face, st.floats(-50, 600), st.floats(-50, 440), SIDES, SIDES, st.floats(0.7, 1)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.tuples(st.floats(0, 640), st.floats(0, 480), st.floats(0.5, 2), st.floats(0.1, 0.999)),
+    st.floats(20, 150),
+)
+def test_no_face_elsewhere_is_chosen(
+    choice: FaceChoice,
+    found: list[Face],
+    other: tuple[float, float, float, float],
+    settled_px: float,
+) -> None:
+    """Any smaller face outside the box leaves the choice as it is.
+
+    By ``center`` one far smaller may be chosen; where the detector is sure of none, it is not.
+    """
+    if choice is FaceChoice.CENTER:
+        found = [replace(each, score=0.9) for each in found]
+    box = still_open(Detection(tuple(found), False, settled_px), choice, SIZE_WH)
+    x, y, ratio, share = other
+    if box is not None and box[0] <= x <= box[2] and box[1] <= y <= box[3]:
+        return
+    width, height = settled_px * share * np.sqrt([ratio, 1 / ratio])
+    late = face(x - width / 2, y - height / 2, float(width), float(height), 1.0)
+    before = select_faces(found, choice, SIZE_WH, "a.jpg")
+    after = select_faces([*found, late], choice, SIZE_WH, "a.jpg")
+    assert after.faces == before.faces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from fakes import BLUE, GREEN, RED, FakeDetector, FakeNetwork, photograph
 
 from facematch.errors import LowQualityError, NoFaceError, SeveralFacesError
 from facematch.pipeline import AnalyzedPhotograph, Analyzer, Failure
-from facematch.types import FaceChoice
+from facematch.types import Detection, FaceChoice, Float64Array, Search, UInt8Array
 
 
 def make(choice: FaceChoice, strict: bool = False) -> Analyzer:
@@ -78,3 +79,66 @@ def test_the_stream_keeps_order_across_batches_and_failures(tmp_path: Path) -> N
             assert isinstance(analyzed, AnalyzedPhotograph)
             assert analyzed.path == str(paths[index])
             np.testing.assert_allclose(templates, np.eye(3)[index % 3 : index % 3 + 1], atol=1e-3)
+
+
+class PatientDetector(FakeDetector):
+    """Finds squares of 70 pixels and more first, and the others when it is asked for them."""
+
+    def __init__(self) -> None:
+        self.asked: list[Float64Array | None] = []
+
+    def search(
+        self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
+    ) -> Detection:
+        every = self.detect(image_rgb)
+        large = Detection(tuple(f for f in every if f.size_wh[0] >= 70), False, 75.0)
+        self.asked.append(remaining(large))
+        return large if self.asked[0] is None else Detection(tuple(every))
+
+
+@pytest.mark.parametrize(
+    ("choice", "sizes", "detected", "chosen_px"),
+    [
+        pytest.param(FaceChoice.LARGEST, [60, 80], 1, 80, id="settled"),
+        pytest.param(FaceChoice.LARGEST, [60, 72], 2, 72, id="of a size that may still move"),
+        pytest.param(FaceChoice.LARGEST, [40, 60], 2, 60, id="none at first"),
+        pytest.param(FaceChoice.CENTER, [65, 90], 2, 90, id="far from the middle"),
+        pytest.param(FaceChoice.BEST, [60, 72], 2, 72, id="too small to be surely the best"),
+    ],
+)
+def test_a_fast_search_goes_on_while_another_face_could_be_chosen(
+    tmp_path: Path, choice: FaceChoice, sizes: list[int], detected: int, chosen_px: int
+) -> None:
+    path = photograph(tmp_path / "two.png", [RED, GREEN], sizes=sizes)
+    detector = PatientDetector()
+    fast = Analyzer(detector, FakeNetwork(), choice=choice, search=Search.FAST).analyze(path)
+    assert len(detector.asked) == 1
+    assert fast.detected == detected
+    assert fast.complete is (detected == 2)
+    full = Analyzer(detector, FakeNetwork(), choice=choice).analyze(path)
+    assert full.complete
+    assert fast.faces[0].quality == full.faces[0].quality
+    assert fast.faces[0].face.size_wh[0] == chosen_px
+
+
+@pytest.mark.parametrize("choice", [FaceChoice.ALL, FaceChoice.ONLY])
+def test_choices_that_need_every_face_get_it(tmp_path: Path, choice: FaceChoice) -> None:
+    path = photograph(tmp_path / "two.png", [RED, GREEN], sizes=[40, 80])
+    detector = PatientDetector()
+    analyzer = Analyzer(detector, FakeNetwork(), choice=choice, search=Search.FAST)
+    if choice is FaceChoice.ONLY:
+        with pytest.raises(SeveralFacesError, match="2 faces"):
+            analyzer.analyze(path)
+    else:
+        assert analyzer.analyze(path).detected == 2
+    assert detector.asked == []
+
+
+def test_nobody_is_found_only_after_a_full_search(tmp_path: Path) -> None:
+    path = photograph(tmp_path / "nobody.png", [])
+    detector = PatientDetector()
+    with pytest.raises(NoFaceError):
+        Analyzer(detector, FakeNetwork(), choice=FaceChoice.LARGEST, search=Search.FAST).analyze(
+            path
+        )
+    assert detector.asked[0] is not None

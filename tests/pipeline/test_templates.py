@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from fakes import BLUE, GREEN, RED, FakeDetector, FakeNetwork, photograph
 
+from facematch.choices import Device
 from facematch.pipeline import (
     Acquired,
     Analyzer,
@@ -22,9 +23,10 @@ from facematch.pipeline import (
     TemplateCache,
     TemplateSource,
     cache,
+    open_templates,
     templates,
 )
-from facematch.types import Face, FaceChoice, UInt8Array
+from facematch.types import Face, FaceChoice, Search, UInt8Array
 
 RECIPE = Recipe("f" * 64, 3, "fake", "largest", False, "squares")
 
@@ -140,6 +142,14 @@ def test_another_recipe_meets_none_of_these(paths: list[Path], other: Recipe) ->
     gather(paths)
     assert gather(paths, other)[0].reused == 0
     assert gather(paths)[0].reused == 5
+
+
+def test_the_searches_share_no_cache() -> None:
+    fast, _ = open_templates(device=Device.CPU, search=Search.FAST)
+    full, _ = open_templates(device=Device.CPU, search=Search.FULL)
+    assert fast._cache is not None
+    assert full._cache is not None
+    assert fast._cache._path != full._cache._path
 
 
 def test_changed_code_meets_none_of_these(

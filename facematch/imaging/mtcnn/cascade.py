@@ -2,28 +2,40 @@
 
 The arithmetic follows facenet-pytorch, pixel conventions and truncations included, so that
 the same settings find the same faces (``tests/imaging/test_mtcnn_parity.py``). What differs
-is how it is done: one integral image instead of a resize per level and crop, and all crops
-of a stage in one batch.
+is how it is done: one integral image instead of a resize per level and crop, all levels on
+canvases of one size, all crops of a stage in batches of one size, and batches that are made
+while others are computed. What each of these is worth: ``scripts/bench/README.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 
 from facematch.imaging.mtcnn import networks
+from facematch.imaging.mtcnn.canvases import CELL_PX
+from facematch.imaging.mtcnn.proposals import Proposer
 from facematch.imaging.mtcnn.sampling import AreaSampler
+from facematch.imaging.mtcnn.suppression import suppress, suppress_nested
 from facematch.runtime import Engine, Network
-from facematch.types import Face, Float32Array, Int64Array, UInt8Array
+from facematch.types import Detection, Face, Float32Array, Float64Array, Int64Array, UInt8Array
 
-PNET_CELL = 12
-PNET_STRIDE = 2
-LARGEST_BATCH = 256
-# Pixels of a level that P-Net sees at once; its first layer makes ten numbers of each.
-LARGEST_LEVEL = 1 << 20
+# Crops that an engine is given at a time, and their side.
+R_CROPS, R_SIDE = 16, 24
+O_CROPS, O_SIDE = 4, 48
+
+# A search from large to small begins with faces of this share of the picture's shorter side,
+# for which the pyramid fits on a canvas or two, and then goes this many levels at a time.
+FIRST_SHARE = 1 / 8
+LEVELS_AT_ONCE = 2
+# Times the smallest face that was looked for: of 618 faces of this size and more on photographs
+# of LFW, wild and groups, finer levels changed none by a thousandth of its side.
+SETTLED = 1.7
+
+# Outputs of a net by the window of the picture that it saw.
+_Known = dict[tuple[int, ...], tuple[Float32Array, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class DetectorSettings:
     factor: float = 0.709
 
     def __post_init__(self) -> None:
-        if self.min_face_size < PNET_CELL:
+        if self.min_face_size < CELL_PX:
             raise ValueError(f"min_face_size must be at least 12, got {self.min_face_size}")
         if len(self.thresholds) != 3 or not all(0 <= t <= 1 for t in self.thresholds):
             raise ValueError(f"thresholds must be three numbers in [0, 1]: {self.thresholds}")
@@ -59,9 +71,9 @@ class FaceDetector:
 
     def __init__(self, engine: Engine, settings: DetectorSettings | None = None) -> None:
         self._settings = settings or DetectorSettings()
-        self._pnet = engine.load(networks.source("pnet"))
-        self._rnet = engine.load(networks.source("rnet"))
-        self._onet = engine.load(networks.source("onet"))
+        self._proposer = Proposer(engine, self._settings.thresholds[0])
+        self._rnet = engine.load(networks.source("rnet", (R_CROPS, R_SIDE, R_SIDE, 3)))
+        self._onet = engine.load(networks.source("onet", (O_CROPS, O_SIDE, O_SIDE, 3)))
 
     def detect(self, image_rgb: UInt8Array) -> list[Face]:
         """Finds the faces of a picture, most certain first.
@@ -73,61 +85,79 @@ class FaceDetector:
             The faces; none for pictures smaller than ``min_face_size``.
         """
         sampler = AreaSampler(image_rgb)
-        boxes = self._propose(sampler)
-        boxes = self._refine(sampler, boxes)
-        return self._output(sampler, boxes)
+        scales = self._scales(min(sampler.height, sampler.width))
+        return self._confirm(sampler, self._proposer.propose(sampler, scales), ({}, {}))
 
-    def _propose(self, sampler: AreaSampler) -> Float32Array:
-        """P-Net over the pyramid: float32 (n, 4) square boxes."""
-        kept = [np.zeros((0, 9), np.float32)]
-        for scale in self._scales(min(sampler.height, sampler.width)):
-            height, width = int(sampler.height * scale + 1), int(sampler.width * scale + 1)
-            candidates = self._scan(sampler, height, width, scale)
-            kept.append(candidates[_suppress(candidates[:, :5], 0.5)])
-        candidates = np.concatenate(kept)
-        candidates = candidates[_suppress(candidates[:, :5], 0.7)]
+    def search(
+        self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
+    ) -> Detection:
+        """Finds the faces of a picture from large ones to small ones, as far as is asked for.
+
+        The levels of the pyramid are those of :meth:`detect`, small ones first. Going on keeps
+        what P-Net found and lets all of its boxes compete again, but no crop goes through a
+        net twice.
+
+        Args:
+            image_rgb: uint8 (h, w, 3), upright.
+            remaining: told all faces found so far, says where smaller ones are worth looking
+                for: float64 (4,), a box in which their middles lie; None ends the search.
+
+        Returns:
+            What was found. If the whole picture was asked for each time, at the end the faces
+            are those of :meth:`detect`.
+        """
+        sampler = AreaSampler(image_rgb)
+        size_wh = sampler.width, sampler.height
+        shorter, complete = min(size_wh), True
+        scales = self._scales(shorter)
+        level = sum(CELL_PX / scale < shorter * FIRST_SHARE for scale in scales)
+        candidates = self._proposer.propose(sampler, scales[level:])
+        known: tuple[_Known, _Known] = ({}, {})
+        while True:
+            faces = tuple(self._confirm(sampler, candidates, known))
+            if level == 0:
+                return Detection(faces, complete)
+            detection = Detection(faces, False, SETTLED * CELL_PX / scales[level])
+            centres_xyxy = remaining(detection)
+            if centres_xyxy is None:
+                return detection
+            complete &= bool((centres_xyxy[:2] <= 0).all() and (centres_xyxy[2:] >= size_wh).all())
+            finer, level = level, max(0, level - LEVELS_AT_ONCE)
+            more = self._proposer.propose(sampler, scales[level:finer], centres_xyxy)
+            candidates = np.concatenate([more, candidates])
+
+    def _confirm(
+        self, sampler: AreaSampler, candidates: Float32Array, known: tuple[_Known, _Known]
+    ) -> list[Face]:
+        """What the second and the third net make of the first one's candidates."""
+        candidates = candidates[suppress(candidates[:, :5], 0.7)]
         sides = candidates[:, 2:4] - candidates[:, 0:2]
         moved = candidates[:, :4] + candidates[:, 5:9] * np.tile(sides, 2)
-        return _squared(moved)
-
-    def _scan(self, sampler: AreaSampler, height: int, width: int, scale: float) -> Float32Array:
-        """P-Net over one level, in strips of bounded memory: float32 (n, 9) of its cells."""
-        # Of the first layer and its pooling, which takes a last odd row by itself.
-        rows = (height - 3) // 2 - 3
-        at_once = max(1, (LARGEST_LEVEL // width - PNET_CELL) // PNET_STRIDE)
-        found = []
-        for first in range(0, rows, at_once):
-            # The input of a row of cells begins at its double and is one cell high.
-            last = first + at_once - 1
-            stop = height if last >= rows - 1 else last * PNET_STRIDE + PNET_CELL
-            strip = sampler.whole(height, width, slice(first * PNET_STRIDE, stop))[None]
-            probability, offsets = self._pnet(strip)
-            threshold = self._settings.thresholds[0]
-            found.append(_cells(probability[0, 1], offsets[0], scale, threshold, first))
-        return np.concatenate(found)
+        refined = self._refine(sampler, _squared(moved), known[0])
+        return self._output(sampler, refined, known[1])
 
     def _scales(self, shorter_side: int) -> list[float]:
         scales = []
-        scale = PNET_CELL / self._settings.min_face_size
-        while shorter_side * scale >= PNET_CELL:
+        scale = CELL_PX / self._settings.min_face_size
+        while shorter_side * scale >= CELL_PX:
             scales.append(scale)
             scale *= self._settings.factor
         return scales
 
-    def _refine(self, sampler: AreaSampler, boxes: Float32Array) -> Float32Array:
+    def _refine(self, sampler: AreaSampler, boxes: Float32Array, known: _Known) -> Float32Array:
         """R-Net: float32 (m, 4) square boxes of the candidates that it accepts."""
         boxes, windows = _inside(boxes, sampler)
-        outputs = _in_batches(self._rnet, sampler, windows, 24, (2, 4))
+        outputs = _of_crops(self._rnet, sampler, windows, (R_CROPS, R_SIDE), (2, 4), known)
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[1]
         boxes, offsets = boxes[passed], outputs[1][passed]
-        kept = _suppress(np.column_stack([boxes, scores[passed]]), 0.7)
+        kept = suppress(np.column_stack([boxes, scores[passed]]), 0.7)
         return _squared(_regressed(boxes[kept], offsets[kept]))
 
-    def _output(self, sampler: AreaSampler, boxes: Float32Array) -> list[Face]:
+    def _output(self, sampler: AreaSampler, boxes: Float32Array, known: _Known) -> list[Face]:
         """O-Net: the faces with landmarks."""
         boxes, windows = _inside(boxes, sampler)
-        outputs = _in_batches(self._onet, sampler, windows, 48, (2, 4, 10))
+        outputs = _of_crops(self._onet, sampler, windows, (O_CROPS, O_SIDE), (2, 4, 10), known)
         scores = outputs[0][:, 1]
         passed = scores > self._settings.thresholds[2]
         boxes, scores, offsets = boxes[passed], scores[passed], outputs[1][passed]
@@ -137,25 +167,8 @@ class FaceDetector:
         boxes = _regressed(boxes, offsets)
         return [
             Face(boxes[i].astype(np.float32), points[i].astype(np.float32), float(scores[i]))
-            for i in _suppress_nested(boxes, scores, 0.7)
+            for i in suppress_nested(boxes, scores, 0.7)
         ]
-
-
-def _cells(
-    probability: Float32Array,
-    offsets: Float32Array,
-    scale: float,
-    threshold: float,
-    first_row: int = 0,
-) -> Float32Array:
-    """P-Net cells over the threshold: float32 (n, 9) of box, score and four offsets."""
-    rows, columns = np.nonzero(probability >= threshold)
-    corner = np.column_stack([columns, rows + first_row]).astype(np.float32) * PNET_STRIDE
-    scale32 = np.float32(scale)
-    first = np.floor((corner + 1) / scale32)
-    last = np.floor((corner + PNET_CELL) / scale32)
-    score = probability[rows, columns][:, None]
-    return np.concatenate([first, last, score, offsets[:, rows, columns].T], axis=1)
 
 
 def _squared(boxes: Float32Array) -> Float32Array:
@@ -182,44 +195,46 @@ def _inside(boxes: Float32Array, sampler: AreaSampler) -> tuple[Float32Array, In
     return boxes[overlap], windows[overlap]
 
 
-def _in_batches(
+def _of_crops(
     network: Network,
     sampler: AreaSampler,
     windows: Int64Array,
-    side: int,
+    batch: tuple[int, int],
     widths: tuple[int, ...],
+    known: _Known,
 ) -> list[Float32Array]:
-    """Runs a net over all windows in batches of bounded memory; widths are of its outputs."""
-    parts = [tuple(np.zeros((0, width), np.float32) for width in widths)]
-    parts += [
-        network(sampler.crops(windows[start : start + LARGEST_BATCH], side))
-        for start in range(0, len(windows), LARGEST_BATCH)
+    """Runs a net over all windows.
+
+    Args:
+        network: R- or O-Net.
+        sampler: of the picture.
+        windows: int64 (n, 4).
+        batch: number and side of the crops that the net takes at a time.
+        widths: of its outputs.
+        known: outputs of this net on this picture, by window; the new ones are added.
+
+    Returns:
+        Its outputs, float32 (n, width) each.
+    """
+    keys = [tuple(window) for window in windows.tolist()]
+    wanted = [key for key in dict.fromkeys(keys) if key not in known]
+    outputs = network.stream(_batches(sampler, np.array(wanted, np.int64), *batch))
+    for start, parts in zip(range(0, len(wanted), batch[0]), outputs, strict=True):
+        for row, key in enumerate(wanted[start : start + batch[0]]):
+            known[key] = tuple(part[row] for part in parts)
+    return [
+        np.array([known[key][index] for key in keys], np.float32).reshape(-1, width)
+        for index, width in enumerate(widths)
     ]
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def _suppress(scored: Float32Array, overlap: float) -> Int64Array:
-    """Non-maximum suppression of float32 (n, 5) boxes with scores; kept rows, best first."""
-    if len(scored) == 0:
-        return np.zeros(0, np.int64)
-    rectangles = np.concatenate([scored[:, :2], scored[:, 2:4] - scored[:, :2]], axis=1)
-    # OpenCV's stubs know lists only.
-    boxes: Any = rectangles.astype(np.float64)
-    scores: Any = scored[:, 4]
-    kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap)
-    return np.asarray(kept, np.int64).reshape(-1)
-
-
-def _suppress_nested(boxes: Float32Array, scores: Float32Array, overlap: float) -> list[int]:
-    """Suppression by intersection over the *smaller* area, which removes boxes in boxes."""
-    area = np.prod(boxes[:, 2:4] - boxes[:, 0:2] + 1, axis=1)
-    waiting = np.argsort(scores)[::-1]
-    kept = []
-    while len(waiting):
-        best, rest = waiting[0], waiting[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[best, :2], boxes[rest, :2])
-        high = np.minimum(boxes[best, 2:4], boxes[rest, 2:4])
-        shared = np.prod(np.maximum(0, high - low + 1), axis=1)
-        waiting = rest[shared / np.minimum(area[best], area[rest]) <= overlap]
-    return kept
+def _batches(
+    sampler: AreaSampler, windows: Int64Array, count: int, side: int
+) -> Iterator[Float32Array]:
+    """Crops of windows, ``count`` at a time; the last batch is filled up with black ones."""
+    for start in range(0, len(windows), count):
+        crops = sampler.crops(windows[start : start + count], side)
+        if len(crops) < count:
+            missing = np.zeros((count - len(crops), side, side, 3), np.float32)
+            crops = np.concatenate([crops, missing])
+        yield crops

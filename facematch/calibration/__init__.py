@@ -1,58 +1,7 @@
 """Calibrations: labelled pairs in, a threshold with measured error rates out."""
 
-from facematch.calibration.fit import (
-    DEFAULT_FOLDS,
-    DEFAULT_RESAMPLES,
-    FitSettings,
-    FittedCalibration,
-    fit_calibration,
-)
-from facematch.calibration.folders import DEFAULT_IMPOSTORS
-from facematch.calibration.grouping import GroupTable, group_columns, group_table
-from facematch.calibration.labels import Column, PairLabels, SubjectPairs
-from facematch.calibration.mistakes import WrongPair, wrong_pairs
-from facematch.calibration.outputs import require_places
-from facematch.calibration.pairs import load_pairs
-from facematch.calibration.plot import plot_roc
-from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
-from facematch.calibration.screening import require_distinct_pictures, require_photographs
-from facematch.calibration.sources import (
-    LabelledComparisons,
-    PhotographPairs,
-    Remarks,
-    ScoreKind,
-    compare_photographs,
-)
-from facematch.calibration.store import load_calibration, save_calibration
+import lazy_loader
 
-__all__ = [
-    "Calibration",
-    "Column",
-    "DEFAULT_FOLDS",
-    "DEFAULT_IMPOSTORS",
-    "DEFAULT_RESAMPLES",
-    "FitSettings",
-    "FittedCalibration",
-    "GroupTable",
-    "IntervalMethod",
-    "LabelledComparisons",
-    "PairLabels",
-    "PhotographPairs",
-    "Remarks",
-    "SCHEMA_VERSION",
-    "ScoreKind",
-    "SubjectPairs",
-    "WrongPair",
-    "compare_photographs",
-    "fit_calibration",
-    "group_columns",
-    "group_table",
-    "load_calibration",
-    "load_pairs",
-    "plot_roc",
-    "require_distinct_pictures",
-    "require_photographs",
-    "require_places",
-    "save_calibration",
-    "wrong_pairs",
-]
+# What is here, and from which module, says __init__.pyi; each is loaded when it is asked for,
+# because a decision needs a small part of it.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

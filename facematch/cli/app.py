@@ -10,24 +10,10 @@ import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from facematch import __version__
-from facematch.cli import (
-    calibrate,
-    cluster,
-    detect,
-    embed,
-    enroll,
-    evaluate,
-    export,
-    gallery,
-    identify,
-    models,
-    train,
-    verify,
-)
+from facematch.cli.commands import LazyGroup
 from facematch.cli.foreign import escaped
 from facematch.errors import FacematchError, OutputError
 
@@ -35,7 +21,7 @@ INTERRUPTED, INTERNAL = 130, 70
 DEBUG = "FACEMATCH_DEBUG"
 
 
-class _ErrorBoundary(TyperGroup):
+class _ErrorBoundary(LazyGroup):
     """Prints what went wrong as one line and exits with its code.
 
     An exit code of 1 means "not the same person", so nothing else may end with it.
@@ -132,21 +118,6 @@ def _common(
     logging.getLogger("facematch").setLevel(logging.INFO)  # --quiet takes that back
     # Pillow tells of odd tags in pictures; what matters of them becomes an error of ours.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-app.command()(enroll.enroll)
-app.command()(verify.verify)
-app.command()(identify.identify)
-app.command()(calibrate.calibrate)
-app.command()(evaluate.evaluate)
-app.command()(train.train)
-app.command()(export.export)
-app.command()(detect.detect)
-app.command()(detect.align)
-app.command()(embed.embed)
-app.command()(cluster.cluster)
-app.add_typer(gallery.app, name="gallery")
-app.add_typer(models.app, name="models")
 
 
 def main() -> None:

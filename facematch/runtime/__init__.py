@@ -8,8 +8,8 @@ A caller holds a :class:`NetworkSource`, asks an :class:`Engine` to load it, and
 from facematch.choices import Device
 from facematch.runtime.devices import open_engine, resolve_device
 from facematch.runtime.engine import Engine, Network, NetworkSource
-from facematch.runtime.telemetry import keep_out
+from facematch.runtime.openvino_import import keep_telemetry_out
 
-keep_out()  # whoever imports OpenVINO in this package has imported this module before
+keep_telemetry_out()  # whoever imports OpenVINO in this package has imported this module before
 
 __all__ = ["Device", "Engine", "Network", "NetworkSource", "open_engine", "resolve_device"]

@@ -18,14 +18,19 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
 
 from facematch.runtime.cache import read_entry, write_entry
 from facematch.runtime.engine import Network, NetworkSource
+from facematch.runtime.openvino_import import import_openvino
+
+if TYPE_CHECKING:
+    import openvino as ov
+else:
+    ov = import_openvino()
 
 _LOG = logging.getLogger(__name__)
 

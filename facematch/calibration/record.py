@@ -50,8 +50,10 @@ class Calibration:
         fnmr: measured false non-match rate at the threshold, in [0, 1].
         fnmr_interval: its 95 % interval.
         interval_method: of the two intervals.
-        threshold_interval: where 95 % of the thresholds lie that the rule chooses when the
-            subjects are resampled; None if they are too few, or if it was not measured.
+        threshold_interval: at 95 %, where the rule would put the threshold on other people
+            like these: by resampling subjects, and where few errors decide by the exact
+            limits of the rates as well (:mod:`facematch.metrics.inversion`); None if it was
+            not measured.
         n_genuine: genuine comparisons measured, at least 1.
         n_impostor: impostor comparisons measured, at least 1.
         n_subjects: people in those comparisons; None if not known.

@@ -40,8 +40,8 @@ def _threshold(result: CalibrateResult) -> Iterator[str]:
         yield f"  accept a similarity of at least {-made.threshold:.4f}"
     if made.threshold_interval is not None:
         limits = made.threshold_interval
-        who = "comparisons" if made.n_subjects is None else f"the {made.n_subjects:,} subjects"
-        yield f"  95 % interval {limits.low:.4f} to {limits.high:.4f}, by resampling {who}"
+        who = "comparisons" if made.n_subjects is None else f"{made.n_subjects:,} subjects"
+        yield f"  95 % interval {limits.low:.4f} to {limits.high:.4f}, from {who}"
     target = made.rule.target_fmr
     if made.rule.gallery_size is not None and target is not None:
         yield (

@@ -73,6 +73,20 @@ def test_scores_need_no_model(tmp_path: Path) -> None:
         assert low <= found[name] <= high
 
 
+def test_no_error_leaves_the_intervals_open(tmp_path: Path) -> None:
+    rows = ["distance,same", *["0.1,1"] * 60, *["0.9,0"] * 400]
+    (tmp_path / "s.csv").write_text("\n".join(rows))
+    found = evaluated(tmp_path / "s.csv")
+    assert (found["auc"], found["eer"], found["tar_at_fmr"]["0.01"]) == (1, 0, 1)
+    nothing_in_60 = 1 - 0.025 ** (1 / 60)
+    assert found["eer_interval"] == [0, pytest.approx(nothing_in_60)]
+    assert found["auc_interval"] == [pytest.approx(1 - nothing_in_60), 1]
+    assert found["tar_at_fmr_interval"]["0.01"] == [pytest.approx(1 - nothing_in_60), 1]
+    made = CliRunner().invoke(app, ["calibrate", "s.csv", "--target-fmr", "0.01", "--json"])
+    low, high = json.loads(made.stdout)["threshold_interval"]
+    assert (low, high) == (pytest.approx(0.5), 0.9)
+
+
 def test_folds_of_the_list_are_kept(tmp_path: Path) -> None:
     found = evaluated(scores(tmp_path / "s.csv", folds=True))
     assert found["protocol"] == "listed-folds"

@@ -77,7 +77,8 @@ class TarAtFmr:
         fmr: the target.
         tar: at the loosest threshold with at most that FMR; None if the impostor comparisons
             are too few to show the target.
-        interval: 95 %, by resampling subjects; None if it was not to be had.
+        interval: 95 %, by resampling subjects; where they or the errors are few it also
+            holds the exact interval. None without a rate.
         impostors_needed: comparisons that would do (rule of three).
     """
 
@@ -135,7 +136,8 @@ class VerificationResult:
         far: FMR with failures to acquire counted as rejections.
         frr: FNMR with them.
         auc: area under the ROC.
-        auc_interval: 95 %, by resampling subjects; None if they are too few.
+        auc_interval: 95 %, by resampling subjects; where they or the errors are few it also
+            holds the exact interval.
         eer: equal error rate.
         eer_interval: the same.
         tar_at_fmr: one for each of ``FMR_TARGETS``.
@@ -173,9 +175,9 @@ class VerificationResult:
     far: float
     frr: float
     auc: float
-    auc_interval: Limits | None
+    auc_interval: Limits
     eer: float
-    eer_interval: Limits | None
+    eer_interval: Limits
     tar_at_fmr: tuple[TarAtFmr, ...]
     d_prime: float | None
     average_precision: float

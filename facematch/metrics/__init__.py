@@ -34,9 +34,17 @@ from facematch.metrics.openset import (
     false_positives_at,
     misses_at,
     open_set_curve,
+    open_set_curve_of,
     point_at_fpir,
 )
-from facematch.metrics.paired import PairedDifference, Statistic, paired_difference, resampled
+from facematch.metrics.paired import (
+    Figures,
+    PairedDifference,
+    Statistic,
+    paired_difference,
+    resampled,
+    resampled_figures,
+)
 from facematch.metrics.probability import (
     IsotonicProbability,
     MatchProbability,
@@ -63,6 +71,7 @@ from facematch.metrics.reliability import (
 )
 from facematch.metrics.resampling import Sweep, Units, WeightedCurve, bootstrap, draws
 from facematch.metrics.rules import Criterion, DecisionCost, ThresholdRule
+from facematch.metrics.searches import SearchFigures, SearchOutcomes
 from facematch.metrics.separation import average_precision, d_prime
 from facematch.metrics.thresholds import (
     ThresholdChoice,
@@ -89,6 +98,7 @@ __all__ = [
     "DecisionCounts",
     "Disparity",
     "EffectiveCounts",
+    "Figures",
     "FoldAccuracy",
     "Folds",
     "GroupRates",
@@ -104,6 +114,8 @@ __all__ = [
     "RateEstimate",
     "Reliability",
     "ReliabilityBin",
+    "SearchFigures",
+    "SearchOutcomes",
     "Statistic",
     "Sweep",
     "ThresholdChoice",
@@ -152,6 +164,7 @@ __all__ = [
     "measure_reliability",
     "misses_at",
     "open_set_curve",
+    "open_set_curve_of",
     "paired_difference",
     "pairwise",
     "percentile_limits",
@@ -162,6 +175,7 @@ __all__ = [
     "rank_probes",
     "recall_at",
     "resampled",
+    "resampled_figures",
     "subject_folds",
     "tar_at_fmr",
     "tar_is_uncertain",

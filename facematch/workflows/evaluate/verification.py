@@ -9,10 +9,12 @@ import numpy as np
 
 from facematch import __version__
 from facematch.calibration import (
+    GroupFailures,
     LabelledComparisons,
     PhotographPairs,
     compare_photographs,
     group_columns,
+    group_failures,
     group_table,
     require_distinct_pictures,
     require_photographs,
@@ -141,7 +143,12 @@ def evaluate_pairs(
         reused=0 if gathered is None else gathered.reused,
         n_subjects=None if subjects is None else int((units.appearances() > 0).sum()),
         subjects_inferred=subjects is not None and subjects.inferred,
-        groups=tuple(group_table(measured, name, decided.threshold, _ACCURACY) for name in columns),
+        groups=tuple(
+            group_table(
+                measured, name, decided.threshold, _ACCURACY, _failures(pairs, name, gathered)
+            )
+            for name in columns
+        ),
         probability=_probability(measured, decided.dealt, fixed),
         worst=wrong_pairs(
             *(pairs, measured, compared), decided.judged & (decided.accepted != same)
@@ -151,6 +158,14 @@ def evaluate_pairs(
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _failures(
+    pairs: PhotographPairs | LabelledComparisons, name: str, gathered: Gathered | None
+) -> tuple[GroupFailures, ...]:
+    if gathered is None or not isinstance(pairs, PhotographPairs):
+        return ()
+    return group_failures(pairs, name, ~np.isnan(gathered.templates[:, 0]))
 
 
 class _Decided:

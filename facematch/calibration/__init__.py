@@ -8,13 +8,27 @@ from facematch.calibration.fit import (
     fit_calibration,
 )
 from facematch.calibration.folders import DEFAULT_IMPOSTORS
-from facematch.calibration.grouping import GroupTable, group_columns, group_table
+from facematch.calibration.grouping import (
+    GroupFailures,
+    GroupTable,
+    group_columns,
+    group_failures,
+    group_table,
+    stored_groups,
+)
 from facematch.calibration.labels import Column, PairLabels, SubjectPairs
 from facematch.calibration.mistakes import WrongPair, wrong_pairs
 from facematch.calibration.outputs import require_places
 from facematch.calibration.pairs import load_pairs
 from facematch.calibration.plot import plot_roc
-from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
+from facematch.calibration.record import (
+    SCHEMA_VERSION,
+    Calibration,
+    HeldOutRates,
+    IntervalMethod,
+    StoredGroup,
+    StoredRate,
+)
 from facematch.calibration.screening import require_distinct_pictures, require_photographs
 from facematch.calibration.sources import (
     LabelledComparisons,
@@ -33,7 +47,9 @@ __all__ = [
     "DEFAULT_RESAMPLES",
     "FitSettings",
     "FittedCalibration",
+    "GroupFailures",
     "GroupTable",
+    "HeldOutRates",
     "IntervalMethod",
     "LabelledComparisons",
     "PairLabels",
@@ -41,11 +57,14 @@ __all__ = [
     "Remarks",
     "SCHEMA_VERSION",
     "ScoreKind",
+    "StoredGroup",
+    "StoredRate",
     "SubjectPairs",
     "WrongPair",
     "compare_photographs",
     "fit_calibration",
     "group_columns",
+    "group_failures",
     "group_table",
     "load_calibration",
     "load_pairs",
@@ -54,5 +73,6 @@ __all__ = [
     "require_photographs",
     "require_places",
     "save_calibration",
+    "stored_groups",
     "wrong_pairs",
 ]

@@ -7,7 +7,12 @@ from datetime import datetime
 
 import numpy as np
 
-from facematch.calibration.record import Calibration, IntervalMethod
+from facematch.calibration.record import (
+    Calibration,
+    HeldOutRates,
+    IntervalMethod,
+    stored_rate,
+)
 from facematch.calibration.sources import LabelledComparisons
 from facematch.errors import OneClassError
 from facematch.metrics import (
@@ -173,6 +178,11 @@ def fit_calibration(
         model_fingerprint=None if identity is None else identity.fingerprint,
         facematch_version=version,
         created_at=created_at.isoformat(timespec="seconds"),
+        held_out=None
+        if judged is None
+        else HeldOutRates(
+            judged.folds, stored_rate(judged.fmr), stored_rate(judged.fnmr), judged.accuracy
+        ),
     )
     return FittedCalibration(calibration, curve, choice, fmr, fnmr, judged, probability)
 

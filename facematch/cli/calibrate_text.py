@@ -176,6 +176,16 @@ def groups(table: GroupTable) -> Iterator[str]:
             for estimate, width in ((group.fmr, 9), (group.fnmr, 7))
         )
         yield f"  {shortened(escaped(group.value), 13):14}{cells}".rstrip()
+    for lost in table.failures:
+        if lost.failures:
+            yield (
+                f"  {shortened(escaped(lost.value), 13):14}failures to acquire: "
+                f"{lost.failures:,} of {lost.photographs:,} photographs,"
+            )
+            yield (
+                f"  {'':14}  {lost.lost_genuine:,} genuine and {lost.lost_impostor:,} impostor "
+                "pairs lost"
+            )
     for found in table.disparities[:SHOWN_DISPARITIES]:
         yield (
             f"WARNING: {found.rate} is higher for {shortened(escaped(found.worse), 16)} than for "

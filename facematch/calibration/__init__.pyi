@@ -6,13 +6,27 @@ from .fit import (
     fit_calibration,
 )
 from .folders import DEFAULT_IMPOSTORS
-from .grouping import GroupTable, group_columns, group_table
+from .grouping import (
+    GroupFailures,
+    GroupTable,
+    group_columns,
+    group_failures,
+    group_table,
+    stored_groups,
+)
 from .labels import Column, PairLabels, SubjectPairs
 from .mistakes import WrongPair, wrong_pairs
 from .outputs import require_places
 from .pairs import load_pairs
 from .plot import plot_roc
-from .record import SCHEMA_VERSION, Calibration, IntervalMethod
+from .record import (
+    SCHEMA_VERSION,
+    Calibration,
+    HeldOutRates,
+    IntervalMethod,
+    StoredGroup,
+    StoredRate,
+)
 from .screening import require_distinct_pictures, require_photographs
 from .sources import (
     LabelledComparisons,
@@ -31,7 +45,9 @@ __all__ = [
     "DEFAULT_RESAMPLES",
     "FitSettings",
     "FittedCalibration",
+    "GroupFailures",
     "GroupTable",
+    "HeldOutRates",
     "IntervalMethod",
     "LabelledComparisons",
     "PairLabels",
@@ -39,11 +55,14 @@ __all__ = [
     "Remarks",
     "SCHEMA_VERSION",
     "ScoreKind",
+    "StoredGroup",
+    "StoredRate",
     "SubjectPairs",
     "WrongPair",
     "compare_photographs",
     "fit_calibration",
     "group_columns",
+    "group_failures",
     "group_table",
     "load_calibration",
     "load_pairs",
@@ -52,5 +71,6 @@ __all__ = [
     "require_photographs",
     "require_places",
     "save_calibration",
+    "stored_groups",
     "wrong_pairs",
 ]

@@ -7,10 +7,16 @@ from datetime import datetime
 
 import numpy as np
 
-from facematch.calibration.record import Calibration, IntervalMethod
+from facematch.calibration.record import (
+    Calibration,
+    HeldOutRates,
+    IntervalMethod,
+    stored_rate,
+)
 from facematch.calibration.sources import LabelledComparisons
 from facematch.errors import OneClassError
 from facematch.metrics import (
+    EffectiveCounts,
     Folds,
     HeldOut,
     Limits,
@@ -27,11 +33,14 @@ from facematch.metrics import (
     eer,
     estimate_fmr,
     estimate_fnmr,
+    exact_threshold_limits,
     fit_probability,
     held_out,
+    hull,
     percentile_limits,
     subject_folds,
     threshold_for,
+    threshold_is_uncertain,
     verification_curve,
 )
 from facematch.types import Metric, ModelIdentity
@@ -146,7 +155,9 @@ def fit_calibration(
         interval_method=(
             IntervalMethod.INDEPENDENT if independent else IntervalMethod.SHARED_SUBJECTS
         ),
-        threshold_interval=_threshold_limits(measured, units, settings, choice.threshold),
+        threshold_interval=_threshold_limits(
+            measured, units, settings, curve, EffectiveCounts(fnmr.effective, fmr.effective)
+        ),
         n_genuine=curve.n_genuine,
         n_impostor=curve.n_impostor,
         n_subjects=(
@@ -167,6 +178,11 @@ def fit_calibration(
         model_fingerprint=None if identity is None else identity.fingerprint,
         facematch_version=version,
         created_at=created_at.isoformat(timespec="seconds"),
+        held_out=None
+        if judged is None
+        else HeldOutRates(
+            judged.folds, stored_rate(judged.fmr), stored_rate(judged.fnmr), judged.accuracy
+        ),
     )
     return FittedCalibration(calibration, curve, choice, fmr, fnmr, judged, probability)
 
@@ -181,7 +197,27 @@ def _folds(measured: LabelledComparisons, units: Units, settings: FitSettings) -
 
 
 def _threshold_limits(
-    measured: LabelledComparisons, units: Units, settings: FitSettings, threshold: float
+    measured: LabelledComparisons,
+    units: Units,
+    settings: FitSettings,
+    curve: VerificationCurve,
+    effective: EffectiveCounts,
+) -> Limits:
+    """By resampling people, and exactly where few errors decide or resamples say nothing."""
+    chosen = threshold_for(curve, settings.rule)
+    resampled = _resampled_thresholds(measured, units, settings)
+    exact = None
+    if (
+        resampled is None
+        or resampled.low == resampled.high
+        or threshold_is_uncertain(curve, settings.rule)
+    ):
+        exact = exact_threshold_limits(curve, settings.rule, effective)
+    return hull(Limits(chosen, chosen), resampled, exact)
+
+
+def _resampled_thresholds(
+    measured: LabelledComparisons, units: Units, settings: FitSettings
 ) -> Limits | None:
     sweep = Sweep(measured.distances, measured.labels.same)
     most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
@@ -193,7 +229,6 @@ def _threshold_limits(
             min(settings.resamples, most),
             np.random.default_rng((settings.seed, 2)),
         )
-    except OneClassError:  # too few subjects to say anything
+    except OneClassError:  # too few subjects to resample
         return None
-    limits = percentile_limits(thresholds)
-    return Limits(min(limits.low, threshold), max(limits.high, threshold))
+    return percentile_limits(thresholds)

@@ -5,12 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from facematch.calibration.csv_lists import printable
+from facematch.calibration.record import StoredGroup, stored_rate
 from facematch.calibration.sources import LabelledComparisons, PhotographPairs
 from facematch.errors import UsageError
 from facematch.metrics import Disparity, GroupRates, ThresholdRule, disparities, group_rates
+from facematch.types import BoolArray
 
 DEFAULT_GROUP = "group"
 MOST_GROUPS = 50
+
+# Of a name that is kept with a calibration.
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFailures:
+    """What failures to acquire took from one value of a column.
+
+    Attributes:
+        value: what the pairs share.
+        photographs: distinct photographs in those pairs.
+        failures: of them, how many gave no template.
+        lost_genuine: genuine pairs that could not be compared for it.
+        lost_impostor: impostor pairs, the same.
+    """
+
+    value: str
+    photographs: int
+    failures: int
+    lost_genuine: int
+    lost_impostor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +48,13 @@ class GroupTable:
         column: its name.
         groups: one a value.
         disparities: values whose intervals do not overlap.
+        failures: to acquire, one a value; empty for scores made elsewhere.
     """
 
     column: str
     groups: tuple[GroupRates, ...]
     disparities: tuple[Disparity, ...]
+    failures: tuple[GroupFailures, ...] = ()
 
 
 def group_columns(
@@ -60,7 +89,11 @@ def group_columns(
 
 
 def group_table(
-    measured: LabelledComparisons, name: str, threshold: float, rule: ThresholdRule
+    measured: LabelledComparisons,
+    name: str,
+    threshold: float,
+    rule: ThresholdRule,
+    failures: tuple[GroupFailures, ...] = (),
 ) -> GroupTable:
     """Measures every value of a column at one threshold.
 
@@ -69,6 +102,7 @@ def group_table(
         name: as :func:`group_columns` gives it.
         threshold: accept iff ``distance <= threshold``.
         rule: what the threshold was chosen for.
+        failures: to acquire, as :func:`group_failures` counts them.
     """
     (column,) = (c for c in measured.labels.columns if c.name == name)
     groups = group_rates(
@@ -80,4 +114,46 @@ def group_table(
         threshold,
         rule,
     )
-    return GroupTable(name, groups, disparities(groups))
+    return GroupTable(name, groups, disparities(groups), failures)
+
+
+def stored_groups(tables: Sequence[GroupTable]) -> tuple[StoredGroup, ...]:
+    """What a calibration keeps of its groups."""
+    return tuple(
+        StoredGroup(
+            printable(table.column)[:_LONGEST],
+            printable(group.value)[:_LONGEST],
+            None if group.fmr is None else stored_rate(group.fmr),
+            None if group.fnmr is None else stored_rate(group.fnmr),
+        )
+        for table in tables
+        for group in table.groups
+    )
+
+
+def group_failures(
+    pairs: PhotographPairs, name: str, acquired: BoolArray
+) -> tuple[GroupFailures, ...]:
+    """Counts failures to acquire in each value of a column.
+
+    Args:
+        pairs: the list.
+        name: as :func:`group_columns` gives it.
+        acquired: bool (p,), which photographs gave a template.
+    """
+    (column,) = (c for c in pairs.labels.columns if c.name == name)
+    lost = ~(acquired[pairs.a] & acquired[pairs.b])
+    found = []
+    for code, value in enumerate(column.values):
+        inside = column.codes == code
+        shown = np.unique(np.concatenate((pairs.a[inside], pairs.b[inside])))
+        found.append(
+            GroupFailures(
+                value=value,
+                photographs=len(shown),
+                failures=int((~acquired[shown]).sum()),
+                lost_genuine=int((inside & lost & pairs.labels.same).sum()),
+                lost_impostor=int((inside & lost & ~pairs.labels.same).sum()),
+            )
+        )
+    return tuple(found)

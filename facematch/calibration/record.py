@@ -15,6 +15,7 @@ from facematch.metrics import (
     IsotonicProbability,
     Limits,
     MatchProbability,
+    RateEstimate,
     ThresholdRule,
 )
 from facematch.types import Metric, ModelIdentity
@@ -30,6 +31,79 @@ class IntervalMethod(StrEnum):
 
     INDEPENDENT = "clopper-pearson"
     SHARED_SUBJECTS = "shared-subjects"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRate:
+    """A measured error rate as a calibration keeps it.
+
+    Attributes:
+        rate: in [0, 1].
+        interval: at 95 %, around the rate.
+        comparisons: at least 1.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    rate: float
+    interval: Interval
+    comparisons: int
+
+    def __post_init__(self) -> None:
+        inside = self.interval.low <= self.rate <= self.interval.high
+        _require(inside, "interval", f"limits around the rate {self.rate}", self.interval)
+        _require(self.comparisons >= 1, "comparisons", "at least 1", self.comparisons)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutRates:
+    """What the rule gave on people that the threshold was not chosen on.
+
+    Attributes:
+        folds: at least 2.
+        fmr: over all folds.
+        fnmr: over all folds.
+        accuracy: in [0, 1].
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    folds: int
+    fmr: StoredRate
+    fnmr: StoredRate
+    accuracy: float
+
+    def __post_init__(self) -> None:
+        _require(self.folds >= 2, "held_out.folds", "at least 2", self.folds)
+        in_range = 0 <= self.accuracy <= 1
+        _require(in_range, "held_out.accuracy", "a number in [0, 1]", self.accuracy)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    """The rates of one group at the threshold.
+
+    Attributes:
+        column: of the list.
+        value: what the pairs share.
+        fmr: None without impostor pairs.
+        fnmr: None without genuine pairs.
+
+    Raises:
+        ValueError: a text that cannot be printed.
+    """
+
+    column: str
+    value: str
+    fmr: StoredRate | None
+    fnmr: StoredRate | None
+
+    def __post_init__(self) -> None:
+        for name, text in (("column", self.column), ("value", self.value)):
+            short = len(text) <= _MAX_TEXT and text.isprintable()
+            _require(short, name, f"at most {_MAX_TEXT} printable characters", text[:40])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +124,10 @@ class Calibration:
         fnmr: measured false non-match rate at the threshold, in [0, 1].
         fnmr_interval: its 95 % interval.
         interval_method: of the two intervals.
-        threshold_interval: where 95 % of the thresholds lie that the rule chooses when the
-            subjects are resampled; None if they are too few, or if it was not measured.
+        threshold_interval: at 95 %, where the rule would put the threshold on other people
+            like these: by resampling subjects, and where few errors decide by the exact
+            limits of the rates as well (:mod:`facematch.metrics.inversion`); None if it was
+            not measured.
         n_genuine: genuine comparisons measured, at least 1.
         n_impostor: impostor comparisons measured, at least 1.
         n_subjects: people in those comparisons; None if not known.
@@ -73,6 +149,9 @@ class Calibration:
         model_fingerprint: of the model that made the templates; None for scores made elsewhere.
         facematch_version: of the program that measured.
         created_at: ISO 8601 with offset.
+        held_out: what the rule gives on new people; None if they are too few, or if it was not
+            kept.
+        groups: the rates of each group asked for.
         schema_version: of the file format.
 
     Raises:
@@ -107,6 +186,8 @@ class Calibration:
     model_fingerprint: str | None
     facematch_version: str
     created_at: str
+    held_out: HeldOutRates | None = None
+    groups: tuple[StoredGroup, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -213,6 +294,11 @@ class Calibration:
                 f"run `facematch calibrate PAIRS --model {identity.name}`"
             )
         return self.metric
+
+
+def stored_rate(estimate: RateEstimate) -> StoredRate:
+    """An estimate as a calibration keeps it."""
+    return StoredRate(estimate.rate, estimate.interval, estimate.comparisons)
 
 
 def _share(lost: int | None, compared: int) -> float | None:

@@ -5,8 +5,12 @@ these forms: ``metric``, ``scores``, ``interval_method`` and ``rule`` as text (`
 ``"fmr<=0.001"``), intervals as ``{"low": x, "high": y}``, ``match_probability`` as
 ``{"method": "logistic", "slope": x, "intercept": y, "lowest": l, "highest": h, "prior": p}`` or
 ``{"method": "isotonic", "distances": [...], "ratios": [...], "prior": p}``. What is not known is
-null. ``schema_version`` is 2. Unknown keys are left alone, so that a later version can add some
-without a new schema.
+null. ``held_out`` is ``{"folds": k, "fmr": RATE, "fnmr": RATE, "accuracy": x}`` or null, and
+``groups`` a list of ``{"column": c, "value": v, "fmr": RATE, "fnmr": RATE}``, where RATE is
+``{"rate": x, "interval": {"low": x, "high": y}, "comparisons": n}`` or null; both may be
+missing, as they are from files of version 2 that were written before they were kept.
+``schema_version`` is 2. Unknown keys are left alone, so that a later version can add some without
+a new schema.
 
 Version 1, which is read as well, had no ``scores``, ``interval_method``, ``threshold_interval``,
 ``n_subjects``, ``lost_genuine``, ``lost_impostor`` and ``seed``, and no ``method``, ``lowest``
@@ -27,7 +31,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facematch.calibration.files import write_atomically
-from facematch.calibration.record import SCHEMA_VERSION, Calibration, IntervalMethod
+from facematch.calibration.record import (
+    SCHEMA_VERSION,
+    Calibration,
+    HeldOutRates,
+    IntervalMethod,
+    StoredGroup,
+    StoredRate,
+)
 from facematch.calibration.sources import ScoreKind
 from facematch.errors import CalibrationError, CalibrationFormatError, CalibrationNotFoundError
 from facematch.metrics import (
@@ -60,7 +71,11 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
         field.name: getattr(calibration, field.name) for field in fields(calibration)
     }
     document["rule"] = str(calibration.rule)
-    for name in ("fmr_interval", "fnmr_interval", "threshold_interval", "match_probability"):
+    document["groups"] = [_members_json(group) for group in calibration.groups]
+    for name in (
+        *("fmr_interval", "fnmr_interval", "threshold_interval", "match_probability"),
+        "held_out",
+    ):
         part = document[name]
         document[name] = None if part is None else _members_json(part)
     ordered = {"schema_version": document.pop("schema_version"), **document}
@@ -137,6 +152,7 @@ def _calibration(document: object) -> Calibration:
         )
     if version == 1:
         top = _from_version_1(top)
+    top = top.with_defaults({"held_out": None, "groups": []})
     return Calibration(
         scores=top.parsed("scores", ScoreKind),
         metric=top.optional("metric", lambda name: top.parsed(name, Metric)),
@@ -168,6 +184,8 @@ def _calibration(document: object) -> Calibration:
         model_fingerprint=top.optional("model_fingerprint", top.text),
         facematch_version=top.text("facematch_version"),
         created_at=top.text("created_at"),
+        held_out=top.optional("held_out", lambda name: _held_out(top, name)),
+        groups=tuple(_group(one) for one in top.objects("groups")),
     )
 
 
@@ -202,6 +220,12 @@ class _Fields:
             raise self._wrong(name, "a list of numbers")
         items = _Fields({str(i): value for i, value in enumerate(values)}, f"{name}.")
         return tuple(items.number(str(index)) for index in range(len(values)))
+
+    def objects(self, name: str) -> list[_Fields]:
+        values = self.value(name)
+        if not isinstance(values, list):
+            raise self._wrong(name, "a list")
+        return [_Fields(value, f"{name}.{index}.") for index, value in enumerate(values)]
 
     def within(self, name: str) -> _Fields:
         return _Fields(self.value(name), f"{self._prefix}{name}.")
@@ -248,7 +272,11 @@ def _members_json(part: object) -> dict[str, object]:
     """The fields of an interval or a probability, in their order."""
     if not is_dataclass(part):
         raise TypeError(f"expected a record, got {part!r}")
-    return {field.name: getattr(part, field.name) for field in fields(part)}
+    members = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {
+        name: _members_json(value) if is_dataclass(value) else value
+        for name, value in members.items()
+    }
 
 
 def _from_version_1(top: _Fields) -> _Fields:
@@ -280,6 +308,23 @@ def _limits(top: _Fields, name: str) -> Limits:
 def _low_and_high(top: _Fields, name: str) -> tuple[float, float]:
     members = top.within(name)
     return members.number("low"), members.number("high")
+
+
+def _rate(members: _Fields, name: str) -> StoredRate:
+    part = members.within(name)
+    return StoredRate(part.number("rate"), _interval(part, "interval"), part.integer("comparisons"))
+
+
+def _held_out(top: _Fields, name: str) -> HeldOutRates:
+    part = top.within(name)
+    return HeldOutRates(
+        part.integer("folds"), _rate(part, "fmr"), _rate(part, "fnmr"), part.number("accuracy")
+    )
+
+
+def _group(part: _Fields) -> StoredGroup:
+    fmr, fnmr = (part.optional(n, lambda name: _rate(part, name)) for n in ("fmr", "fnmr"))
+    return StoredGroup(part.text("column"), part.text("value"), fmr, fnmr)
 
 
 def _match_probability(top: _Fields, name: str) -> MatchProbability | IsotonicProbability:

@@ -122,5 +122,6 @@ def group_table(table: GroupTable) -> dict[str, Any]:
             }
             for group in table.groups
         ],
+        "failures_to_acquire": [asdict(lost) for lost in table.failures],
         "disjoint": [asdict(found) for found in table.disparities],
     }

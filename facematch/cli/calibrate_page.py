@@ -130,7 +130,7 @@ def _threshold(result: CalibrateResult) -> Section:
         blocks.append(
             Paragraph(
                 f"On other people like these, the rule would choose a threshold between {low:.4f} "
-                f"and {high:.4f} (95 %, by resampling)."
+                f"and {high:.4f} (95 %)."
             )
         )
     for needed, count, kind in (

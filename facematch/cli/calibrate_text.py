@@ -40,8 +40,8 @@ def _threshold(result: CalibrateResult) -> Iterator[str]:
         yield f"  accept a similarity of at least {-made.threshold:.4f}"
     if made.threshold_interval is not None:
         limits = made.threshold_interval
-        who = "comparisons" if made.n_subjects is None else f"the {made.n_subjects:,} subjects"
-        yield f"  95 % interval {limits.low:.4f} to {limits.high:.4f}, by resampling {who}"
+        who = "comparisons" if made.n_subjects is None else f"{made.n_subjects:,} subjects"
+        yield f"  95 % interval {limits.low:.4f} to {limits.high:.4f}, from {who}"
     target = made.rule.target_fmr
     if made.rule.gallery_size is not None and target is not None:
         yield (
@@ -176,6 +176,16 @@ def groups(table: GroupTable) -> Iterator[str]:
             for estimate, width in ((group.fmr, 9), (group.fnmr, 7))
         )
         yield f"  {shortened(escaped(group.value), 13):14}{cells}".rstrip()
+    for lost in table.failures:
+        if lost.failures:
+            yield (
+                f"  {shortened(escaped(lost.value), 13):14}failures to acquire: "
+                f"{lost.failures:,} of {lost.photographs:,} photographs,"
+            )
+            yield (
+                f"  {'':14}  {lost.lost_genuine:,} genuine and {lost.lost_impostor:,} impostor "
+                "pairs lost"
+            )
     for found in table.disparities[:SHOWN_DISPARITIES]:
         yield (
             f"WARNING: {found.rate} is higher for {shortened(escaped(found.worse), 16)} than for "

@@ -8,8 +8,8 @@ from facematch.cli.foreign import escaped
 from facematch.cli.report_parts import provenance
 
 if TYPE_CHECKING:
-    from facematch.reports import Block, Facts, Figures, Page, Section
-    from facematch.workflows.evaluate import SystemComparison
+    from facematch.reports import Block, Facts, Page, Section
+    from facematch.workflows.evaluate import StoredSystem, SystemComparison
 
 
 def comparison(compared: SystemComparison, command: str) -> Page:
@@ -25,16 +25,18 @@ def comparison(compared: SystemComparison, command: str) -> Page:
         answer = f"Significantly worse than {first}, all figures taken together: {named}."
     else:
         answer = f"No system is significantly worse than {first}."
+    trials = (
+        f"{compared.n_mated:,} probes of enrolled people and {compared.n_nonmated:,} of strangers"
+        if compared.searches
+        else f"{compared.n_mated:,} genuine and {compared.n_nonmated:,} impostor pairs"
+    )
     return Page(
         title="Systems side by side",
-        question=(
-            f"How do {len(compared.systems)} systems differ on the same {compared.n_genuine:,} "
-            f"genuine and {compared.n_impostor:,} impostor pairs?"
-        ),
+        question=f"How do {len(compared.systems)} systems differ on the same {trials}?",
         answer=answer,
         sections=(
             comparison_section(compared),
-            Section("Curves", (_overlaid(compared),)),
+            *_overlaid(compared),
             Section("To make this again", (Code(command), _systems(compared))),
         ),
     )
@@ -47,7 +49,11 @@ def comparison_section(compared: SystemComparison) -> Section:
     what = "people" if compared.by_subject else "pairs"
     blocks: list[Block] = [
         Paragraph(
-            "A pair that a system could not compare counts as rejected by it. "
+            (
+                "A probe without a template counts as found by nobody. "
+                if compared.searches
+                else "A pair that a system could not compare counts as rejected by it. "
+            )
             + (
                 f"Differences are from the first system, with 95 % intervals of "
                 f"{compared.resamples:,} paired resamples of {what}."
@@ -79,15 +85,38 @@ def comparison_section(compared: SystemComparison) -> Section:
     return Section("Systems side by side", tuple(blocks))
 
 
-def _overlaid(compared: SystemComparison) -> Figures:
-    from facematch.reports import Figures, Trace, det_plot, roc_plot
+def _overlaid(compared: SystemComparison) -> tuple[Section, ...]:
+    from facematch.metrics import OpenSetCurve, WeightedCurve
+    from facematch.reports import (
+        Figures,
+        SearchTrace,
+        Section,
+        Trace,
+        det_plot,
+        open_set_plot,
+        roc_plot,
+    )
 
-    # The fonts of plot files lack many scripts, and a missing glyph is a warning.
-    traces = [
-        Trace(one.system.name.encode("ascii", "backslashreplace").decode()[:40], one.curve)
-        for one in compared.systems
-    ]
-    return Figures((roc_plot(traces), det_plot(traces)))
+    traces, searches = [], []
+    for one in compared.systems:
+        # The fonts of plot files lack many scripts, and a missing glyph is a warning.
+        label = one.system.name.encode("ascii", "backslashreplace").decode()[:40]
+        if isinstance(one.curve, WeightedCurve):
+            traces.append(Trace(label, one.curve))
+        elif isinstance(one.curve, OpenSetCurve):
+            searches.append(SearchTrace(label, one.curve))
+    if traces:
+        return (Section("Curves", (Figures((roc_plot(traces), det_plot(traces))),)),)
+    return (Section("Curves", (Figures((open_set_plot(searches),)),)),) if searches else ()
+
+
+def _digest(system: StoredSystem) -> str:
+    from facematch.workflows.evaluate import ListedProbes
+
+    listed = system.listed
+    if isinstance(listed, ListedProbes):
+        return f"probes {escaped(listed.probes_sha256)}"
+    return f"pairs {escaped(listed.pairs_sha256)}"
 
 
 def _systems(compared: SystemComparison) -> Facts:
@@ -102,7 +131,7 @@ def _systems(compared: SystemComparison) -> Facts:
             Fact(
                 escaped(system.path),
                 f"{model}, fingerprint {fingerprint}, {system.failures_to_acquire:,} failures to "
-                f"acquire, SHA-256 of the pairs {escaped(system.listed.pairs_sha256)}",
+                f"acquire, SHA-256 of the {_digest(system)}",
             )
         )
     return provenance(facts, compared.seed, compared.created_at)

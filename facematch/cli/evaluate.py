@@ -11,7 +11,6 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Device, FaceChoice, Metric, Search
 from facematch.cli import (
-    comparison_page,
     evaluate_json,
     evaluate_page,
     evaluate_text,
@@ -22,6 +21,8 @@ from facematch.cli import (
     search_page,
     unlocking,
 )
+from facematch.cli.evaluate_compare import compare as compare_results
+from facematch.cli.evaluate_compare import require_alone, require_no_regression
 from facematch.cli.evaluate_outputs import (
     Outputs,
     require_place,
@@ -30,12 +31,18 @@ from facematch.cli.evaluate_outputs import (
     write,
 )
 from facematch.cli.progress import Progress
-from facematch.errors import RegressionError, UsageError
+from facematch.errors import UsageError
 
 if TYPE_CHECKING:
     from facematch.calibration import LabelledComparisons, PhotographPairs
     from facematch.gallery.keys import Keys
-    from facematch.workflows.evaluate import FixedThreshold, SystemComparison
+    from facematch.workflows.evaluate import (
+        FixedThreshold,
+        IdentificationResult,
+        StoredSystem,
+        SystemComparison,
+        VerificationResult,
+    )
 
 
 def evaluate(
@@ -144,8 +151,8 @@ def evaluate(
     report_files.require_report_places(report, plots, out)
     outputs = Outputs(out, report, plots, not no_photos, json, reproduce.command_line(context))
     if compare:
-        _require_alone(listed, gallery, probes, baseline)
-        _compare(listed, seed, outputs)
+        require_alone(listed, gallery, probes, baseline)
+        compare_results(listed, seed, outputs)
         return
     run = _Run(
         metric=metric,
@@ -162,11 +169,10 @@ def evaluate(
         quiet=quiet,
     )
     if gallery is not None or probes is not None:
-        if listed or baseline is not None or gallery is None or probes is None:
-            raise UsageError(
-                "a search takes --gallery and --probes together, without PAIRS or --baseline"
-            )
-        run.search(gallery, probes, outputs, unlocking.keys_of(passphrase_file, key_file))
+        if listed or gallery is None or probes is None:
+            raise UsageError("a search takes --gallery and --probes together, without PAIRS")
+        keys = unlocking.keys_of(passphrase_file, key_file)
+        run.search(gallery, probes, baseline, outputs, keys)
         return
     if len(listed) != 1:
         raise UsageError(
@@ -245,11 +251,7 @@ class _Run:
                 progress=progress,
             )
         document = evaluate_json.verification(result)
-        comparison = None
-        if before is not None:
-            now = workflow.system_of(result, str(outputs.out or "this evaluation"))
-            comparison = workflow.compare_systems((before, now), seed=self._seed)
-            document["baseline"] = evaluate_json.comparison(comparison)
+        comparison = self._compared(before, result, document, outputs)
         if outputs.out is not None:
             kept = {**document, "comparisons": workflow.comparisons_document(result.listed)}
             write(outputs.out, kept)
@@ -271,14 +273,18 @@ class _Run:
             say_written(outputs, written)
             output.print_failures(result.failures, "photographs gave no template")
         if comparison is not None:
-            _require_no_regression(comparison, baseline)
+            require_no_regression(comparison, baseline)
 
-    def search(self, gallery: Path, probes: Path, outputs: Outputs, keys: Keys) -> None:
+    def search(
+        self, gallery: Path, probes: Path, baseline: Path | None, outputs: Outputs, keys: Keys
+    ) -> None:
         from facematch.gallery import Gallery
         from facematch.workflows import evaluate as workflow
         from facematch.workflows.enroll import plan_enrolment
 
-        planned = [workflow.Probe(i.subject, i.path) for i in plan_enrolment([probes], None).items]
+        plan = plan_enrolment([probes], None)
+        planned = [workflow.Probe(item.subject, item.path) for item in plan.items]
+        before = None if baseline is None else workflow.load_system(baseline)
         templates, fixed, metric = self._opened()
         with (
             Gallery.open(gallery, templates.identity, keys=keys) as opened,
@@ -286,6 +292,7 @@ class _Run:
         ):
             result = workflow.evaluate_gallery(
                 *(opened, planned, templates),
+                unusable=plan.failures,
                 metric=metric,
                 fixed=fixed,
                 enrolled_allowed=self._allow_self_pairs,
@@ -293,8 +300,9 @@ class _Run:
                 progress=progress,
             )
         document = evaluate_json.identification(result)
+        comparison = self._compared(before, result, document, outputs)
         if outputs.out is not None:
-            write(outputs.out, document)
+            write(outputs.out, {**document, "searches": workflow.searches_document(result.listed)})
         written = report_files.write(
             lambda: search_page.identification(
                 result,
@@ -302,6 +310,7 @@ class _Run:
                 report_files.faces_of(
                     *(templates, search_page.shown_paths(result)), wanted=with_faces(outputs)
                 ),
+                comparison,
             ),
             *(outputs.report, outputs.plots),
         )
@@ -309,8 +318,29 @@ class _Run:
             output.print_json(document)
         else:
             print(evaluate_text.identification(result))
+            if comparison is not None:
+                print("\n" + evaluate_text.comparison(comparison))
             say_written(outputs, written)
             output.print_failures(result.failures, "probes gave no template")
+        if comparison is not None:
+            require_no_regression(comparison, baseline)
+
+    def _compared(
+        self,
+        before: StoredSystem | None,
+        result: VerificationResult | IdentificationResult,
+        document: dict[str, Any],
+        outputs: Outputs,
+    ) -> SystemComparison | None:
+        """What changed since the baseline, if there is one; noted in the document."""
+        from facematch.workflows import evaluate as workflow
+
+        if before is None:
+            return None
+        now = workflow.system_of(result, str(outputs.out or "this evaluation"))
+        comparison = workflow.compare_systems((before, now), seed=self._seed)
+        document["baseline"] = evaluate_json.comparison(comparison)
+        return comparison
 
     def _opened(self) -> tuple[Any, FixedThreshold | None, Metric]:
         """Templates of the model, the threshold to judge, and the distance."""
@@ -361,39 +391,3 @@ class _Run:
                 f"{self._calibration} is of {loaded.scores}, and {listed.name} holds {listed.kind}"
             )
         return FixedThreshold(*(loaded.threshold, str(self._calibration), loaded.match_probability))
-
-
-def _require_alone(
-    results: list[Path], gallery: Path | None, probes: Path | None, baseline: Path | None
-) -> None:
-    if len(results) < 2 or gallery is not None or probes is not None or baseline is not None:
-        raise UsageError("--compare takes two or more results, and no gallery or baseline")
-
-
-def _compare(results: list[Path], seed: int, outputs: Outputs) -> None:
-    from facematch.workflows import evaluate as workflow
-
-    comparison = workflow.compare_systems([workflow.load_system(r) for r in results], seed=seed)
-    document = output.versioned(evaluate_json.comparison(comparison))
-    if outputs.out is not None:
-        write(outputs.out, document)
-    written = report_files.write(
-        lambda: comparison_page.comparison(comparison, outputs.command),
-        *(outputs.report, outputs.plots),
-    )
-    if outputs.json:
-        output.print_json(document)
-    else:
-        print(evaluate_text.comparison(comparison))
-        say_written(outputs, written)
-
-
-def _require_no_regression(comparison: SystemComparison, baseline: Path | None) -> None:
-    """Raises:
-    RegressionError: a figure is significantly worse than before.
-    """
-    worse = comparison.systems[1].worse
-    if worse:
-        raise RegressionError(
-            f"significantly worse than {baseline}: {', '.join(worse)}; the differences are above"
-        )

@@ -138,7 +138,11 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             "fpir": _estimate(result.fpir),
             "fnir": _estimate(result.fnir),
             "failures_to_acquire": len(result.failures),
-            "probes_lost": {"mated": result.lost_mated, "nonmated": result.lost_nonmated},
+            "probes_lost": {
+                "mated": result.lost_mated,
+                "nonmated": result.lost_nonmated,
+                "unknown": result.lost_unknown,
+            },
             "failed": output.failures_json(result.failures),
             "enrolled_probes": list(result.enrolled_probes),
             "worst": [asdict(probe) for probe in result.worst],
@@ -160,8 +164,11 @@ def comparison(compared: SystemComparison) -> dict[str, Any]:
     """Systems side by side; differences are from the first."""
     return {
         "task": "comparison",
-        "n_genuine": compared.n_genuine,
-        "n_impostor": compared.n_impostor,
+        **(
+            {"n_mated": compared.n_mated, "n_nonmated": compared.n_nonmated}
+            if compared.searches
+            else {"n_genuine": compared.n_mated, "n_impostor": compared.n_nonmated}
+        ),
         "resampled": "subjects" if compared.by_subject else "comparisons",
         "resamples": compared.resamples,
         "seed": compared.seed,

@@ -81,8 +81,9 @@ def _question(result: VerificationResult) -> str:
     curve = result.curve
     people = "" if result.n_subjects is None else f" of {result.n_subjects:,} people"
     measure = "" if result.metric is None else f" by {result.metric} distance"
+    verb = "does" if result.identity is not None else "do"
     return (
-        f"How often does {_system(result)} decide rightly whether two pictures show one "
+        f"How often {verb} {_system(result)} decide rightly whether two pictures show one "
         f"person{measure}? Measured on {curve.n_genuine:,} genuine and {curve.n_impostor:,} "
         f"impostor pairs{people}. Decided by {PROTOCOLS[result.protocol.value]}."
     )

@@ -146,6 +146,8 @@ def _asked(result: IdentificationResult) -> Iterator[str]:
             f"  failures to acquire: {result.lost_mated:,} probes of enrolled people, "
             f"{result.lost_nonmated:,} of strangers"
         )
+        if result.lost_unknown:
+            yield f"    and {result.lost_unknown:,} of which it is not known whom they show"
     if result.enrolled_probes:
         yield (f"  left out: {len(result.enrolled_probes):,} probes whose very picture is enrolled")
 
@@ -222,11 +224,18 @@ def _cmc(result: IdentificationResult) -> str:
 
 def comparison(compared: SystemComparison) -> str:
     """Systems side by side."""
-    lines = [
-        f"{compared.n_genuine:,} genuine and {compared.n_impostor:,} impostor pairs; a pair that "
-        "a system could not",
-        "compare counts as rejected by it; differences are from the first system",
-    ]
+    if compared.searches:
+        lines = [
+            f"{compared.n_mated:,} probes of enrolled people and {compared.n_nonmated:,} of "
+            "strangers; a probe without",
+            "a template counts as found by nobody; differences are from the first system",
+        ]
+    else:
+        lines = [
+            f"{compared.n_mated:,} genuine and {compared.n_nonmated:,} impostor pairs; a pair "
+            "that a system could not",
+            "compare counts as rejected by it; differences are from the first system",
+        ]
     if compared.resamples:
         what = "people" if compared.by_subject else "pairs"
         lines.append(f"(paired bootstrap over {what}, {compared.resamples:,} resamples, 95 %)")
@@ -252,9 +261,11 @@ def comparison(compared: SystemComparison) -> str:
 
 
 def _verdict(name: str, difference: float, significant: bool) -> str:
+    from facematch.workflows.evaluate import lower_is_better
+
     if not significant:
         return ""
-    return "better" if (difference < 0) == (name == "eer") else "worse"
+    return "better" if (difference < 0) == lower_is_better(name) else "worse"
 
 
 def _row(estimate: RateEstimate) -> str:

@@ -144,6 +144,18 @@ def groups_section(tables: Sequence[GroupTable], threshold: str, turned: bool) -
                 tuple(rows),
             )
         )
+        if any(lost.failures for lost in table.failures):
+            counts = tuple(
+                (
+                    escaped(lost.value),
+                    f"{lost.failures:,} of {lost.photographs:,}",
+                    f"{lost.lost_genuine:,}",
+                    f"{lost.lost_impostor:,}",
+                )
+                for lost in table.failures
+            )
+            columns = (escaped(table.column), "photographs", "genuine pairs", "impostor pairs")
+            blocks.append(Table(columns, counts, "Lost to failures to acquire."))
         blocks += [
             Notice(
                 f"{found.rate} is higher for {escaped(found.worse)} than for "

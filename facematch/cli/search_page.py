@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
+from facematch.cli.comparison_page import comparison_section
 from facematch.cli.foreign import escaped
 from facematch.cli.report_parts import (
     SHOWN_PAIRS,
@@ -18,18 +19,24 @@ from facematch.cli.report_parts import (
 
 if TYPE_CHECKING:
     from facematch.reports import Block, Facts, Page, Section, Table
-    from facematch.workflows.evaluate import IdentificationResult, WrongProbe
+    from facematch.workflows.evaluate import IdentificationResult, SystemComparison, WrongProbe
 
 _RANKS = (1, 5, 10)
 
 
-def identification(result: IdentificationResult, command: str, faces: Mapping[str, bytes]) -> Page:
+def identification(
+    result: IdentificationResult,
+    command: str,
+    faces: Mapping[str, bytes],
+    compared: SystemComparison | None = None,
+) -> Page:
     """The page on searches.
 
     Args:
         result: of the evaluation.
         command: that made it.
         faces: pictures of probes and references, by path; may be empty.
+        compared: with a baseline, if there is one.
     """
     from facematch.reports import Code, Page, Section
 
@@ -38,6 +45,7 @@ def identification(result: IdentificationResult, command: str, faces: Mapping[st
         _open(result),
         _curves(result),
         _retrieval(result),
+        None if compared is None else comparison_section(compared),
         _mistakes(result, faces),
         Section("Counts", (_counts(result),)),
         failures(result.failures, "probes gave no template"),
@@ -138,7 +146,15 @@ def _open(result: IdentificationResult) -> Section | None:
 
 def _curves(result: IdentificationResult) -> Section | None:
     from facematch.metrics import verification_curve
-    from facematch.reports import Figures, Plot, Section, cmc_plot, open_set_plot, scores_plot
+    from facematch.reports import (
+        Figures,
+        Plot,
+        SearchTrace,
+        Section,
+        cmc_plot,
+        open_set_plot,
+        scores_plot,
+    )
 
     plots: list[Plot] = []
     if len(result.cmc) > 1:
@@ -146,7 +162,7 @@ def _curves(result: IdentificationResult) -> Section | None:
     if result.open_set is not None:
         ranks = result.ranks
         plots += [
-            open_set_plot(result.open_set),
+            open_set_plot([SearchTrace("", result.open_set)]),
             scores_plot(
                 verification_curve(
                     ranks.own_distance[ranks.mated], ranks.nearest_distance[~ranks.mated]
@@ -255,6 +271,7 @@ def _counts(result: IdentificationResult) -> Facts:
             Fact("people enrolled", f"{result.subjects:,}"),
             Fact("probes of enrolled people that gave no template", f"{result.lost_mated:,}"),
             Fact("probes of strangers that gave no template", f"{result.lost_nonmated:,}"),
+            Fact("paths of which it is not known whom they show", f"{result.lost_unknown:,}"),
             Fact("probes left out, their picture is enrolled", f"{len(result.enrolled_probes):,}"),
         )
     )

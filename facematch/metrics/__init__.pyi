@@ -13,16 +13,36 @@ from .intervals import (
     Interval,
     Limits,
     clopper_pearson,
+    hull,
     percentile_limits,
+)
+from .inversion import (
+    EffectiveCounts,
+    auc_is_uncertain,
+    eer_is_uncertain,
+    exact_auc_limits,
+    exact_eer_limits,
+    exact_tar_limits,
+    exact_threshold_limits,
+    tar_is_uncertain,
+    threshold_is_uncertain,
 )
 from .openset import (
     OpenSetCurve,
     false_positives_at,
     misses_at,
     open_set_curve,
+    open_set_curve_of,
     point_at_fpir,
 )
-from .paired import PairedDifference, Statistic, paired_difference, resampled
+from .paired import (
+    Figures,
+    PairedDifference,
+    Statistic,
+    paired_difference,
+    resampled,
+    resampled_figures,
+)
 from .probability import (
     IsotonicProbability,
     MatchProbability,
@@ -49,6 +69,7 @@ from .reliability import (
 )
 from .resampling import Sweep, Units, WeightedCurve, bootstrap, draws
 from .rules import Criterion, DecisionCost, ThresholdRule
+from .searches import SearchFigures, SearchOutcomes
 from .separation import average_precision, d_prime
 from .thresholds import (
     ThresholdChoice,
@@ -74,6 +95,8 @@ __all__ = [
     "DecisionCost",
     "DecisionCounts",
     "Disparity",
+    "EffectiveCounts",
+    "Figures",
     "FoldAccuracy",
     "Folds",
     "GroupRates",
@@ -89,6 +112,8 @@ __all__ = [
     "RateEstimate",
     "Reliability",
     "ReliabilityBin",
+    "SearchFigures",
+    "SearchOutcomes",
     "Statistic",
     "Sweep",
     "ThresholdChoice",
@@ -98,6 +123,7 @@ __all__ = [
     "WeightedCurve",
     "accepts",
     "auc",
+    "auc_is_uncertain",
     "average_precision",
     "bootstrap",
     "choose_threshold",
@@ -111,9 +137,14 @@ __all__ = [
     "distance",
     "draws",
     "eer",
+    "eer_is_uncertain",
     "estimate_fmr",
     "estimate_fnmr",
     "estimate_rate",
+    "exact_auc_limits",
+    "exact_eer_limits",
+    "exact_tar_limits",
+    "exact_threshold_limits",
     "false_positives_at",
     "fit_isotonic",
     "fit_match_probability",
@@ -125,11 +156,13 @@ __all__ = [
     "fpir_estimate",
     "group_rates",
     "held_out",
+    "hull",
     "log_loss",
     "mean_average_precision",
     "measure_reliability",
     "misses_at",
     "open_set_curve",
+    "open_set_curve_of",
     "paired_difference",
     "pairwise",
     "percentile_limits",
@@ -140,8 +173,11 @@ __all__ = [
     "rank_probes",
     "recall_at",
     "resampled",
+    "resampled_figures",
     "subject_folds",
     "tar_at_fmr",
+    "tar_is_uncertain",
     "threshold_for",
+    "threshold_is_uncertain",
     "verification_curve",
 ]

@@ -63,6 +63,21 @@ def percentile_limits(values: Float64Array, confidence: float = 0.95) -> Limits:
     return Limits(float(low), float(high))
 
 
+def hull(*limits: Limits | None) -> Limits:
+    """The least that holds all that are known.
+
+    Raises:
+        ValueError: none is.
+
+    >>> hull(Limits(0.2, 0.3), None, Limits(0.1, 0.25))
+    Limits(low=0.1, high=0.3)
+    """
+    known = [one for one in limits if one is not None]
+    if not known:
+        raise ValueError("no limits to hold")
+    return Limits(min(one.low for one in known), max(one.high for one in known))
+
+
 def clopper_pearson(errors: float, comparisons: float, confidence: float = 0.95) -> Interval:
     """Exact two-sided interval for a rate (Clopper and Pearson, Biometrika 26, 1934).
 
@@ -96,3 +111,27 @@ def clopper_pearson(errors: float, comparisons: float, confidence: float = 0.95)
     low = 0.0 if errors == 0 else float(betaincinv(errors, right + 1, tail))
     high = 1.0 if right == 0 else float(betaincinv(errors + 1, right, 1 - tail))
     return Interval(low, high)
+
+
+def clopper_pearson_limits(
+    rates: Float64Array, comparisons: float, confidence: float = 0.95
+) -> tuple[Float64Array, Float64Array]:
+    """The limits of :func:`clopper_pearson` for many rates of equally many comparisons.
+
+    Args:
+        rates: float64 (n,), in [0, 1].
+        comparisons: above 0.
+        confidence: in (0, 1).
+
+    Returns:
+        Lower and upper limits, float64 (n,) each.
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    errors = rates * comparisons
+    right = np.maximum(comparisons - errors, 0)
+    # Of a shape of zero no quantile is asked for: its limit is the end of the range.
+    low = np.where(errors > 0, betaincinv(np.maximum(errors, 1e-9), right + 1, tail), 0.0)
+    high = np.where(right > 0, betaincinv(errors + 1, np.maximum(right, 1e-9), 1 - tail), 1.0)
+    return low, high

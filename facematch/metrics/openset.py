@@ -14,6 +14,7 @@ import numpy as np
 
 from facematch.metrics.decision import accepts
 from facematch.metrics.ranking import ProbeRanks
+from facematch.metrics.searches import SearchOutcomes
 from facematch.types import BoolArray, Float64Array, Int64Array
 
 
@@ -64,12 +65,30 @@ def open_set_curve(ranks: ProbeRanks) -> OpenSetCurve | None:
     Returns:
         None if there are no mated or no non-mated probes.
     """
-    mated = ranks.mated
+    return open_set_curve_of(
+        SearchOutcomes(
+            ranks.mated,
+            ranks.rank == 1,
+            ranks.own_distance,
+            ranks.nearest_distance,
+            ranks.average_precision,
+        )
+    )
+
+
+def open_set_curve_of(outcomes: SearchOutcomes) -> OpenSetCurve | None:
+    """The same of outcomes; probes without a template are named by no threshold."""
+    mated = outcomes.mated
     n_mated, n_nonmated = int(mated.sum()), int((~mated).sum())
     if n_mated == 0 or n_nonmated == 0:
         return None
-    named = np.sort(ranks.own_distance[mated & (ranks.rank == 1)])
-    strangers = np.sort(ranks.nearest_distance[~mated])
+    named, strangers = (
+        np.sort(distances[chosen & np.isfinite(distances)])
+        for chosen, distances in (
+            (mated & outcomes.first, outcomes.own_distance),
+            (~mated, outcomes.nearest_distance),
+        )
+    )
     thresholds = np.concatenate(([-np.inf], np.unique(np.concatenate((named, strangers)))))
     return OpenSetCurve(
         thresholds,

@@ -19,6 +19,9 @@ from facematch.types import Float64Array
 # A resample without a comparison of one class says nothing and is drawn again, so often.
 _ATTEMPTS = 20
 
+Figures = Callable[[Float64Array], Sequence[float] | None]
+"""The figures of one system where trials have these weights; None if they say nothing."""
+
 Statistic = Callable[[WeightedCurve, Float64Array], float]
 """A figure of a curve; the second argument holds the weights of the comparisons."""
 
@@ -63,19 +66,42 @@ def resampled(
         float64 (resamples, systems, figures); None if the people are so few that hardly any
         resample has both classes.
     """
-    values = np.empty((resamples, len(sweeps), len(statistics[0])), np.float64)
-    filled = 0
-    for weights in draws(units, resamples * _ATTEMPTS, generator):
-        if filled == resamples:
-            break
-        for system, (sweep, figures) in enumerate(zip(sweeps, statistics, strict=True)):
+
+    def of_curve(sweep: Sweep, figures: Sequence[Statistic]) -> Figures:
+        def found(weights: Float64Array) -> list[float] | None:
             curve = sweep.curve(weights)
-            if curve is None:  # of all systems: the classes are the same
-                break
-            values[filled, system] = [figure(curve, weights) for figure in figures]
-        else:
-            filled += 1
-    return values if filled == resamples else None
+            return None if curve is None else [figure(curve, weights) for figure in figures]
+
+        return found
+
+    systems = [of_curve(*one) for one in zip(sweeps, statistics, strict=True)]
+    return resampled_figures(systems, units, resamples, generator)
+
+
+def resampled_figures(
+    systems: Sequence[Figures], units: Units, resamples: int, generator: np.random.Generator
+) -> Float64Array | None:
+    """The same of any figures.
+
+    Args:
+        systems: as many figures each; where one says nothing of some weights, all do.
+        units: whose trials they are.
+        resamples: how many.
+        generator: for the draws.
+
+    Returns:
+        float64 (resamples, systems, figures); None if the people are so few that hardly any
+        resample says something.
+    """
+    values: list[list[Sequence[float]]] = []
+    for weights in draws(units, resamples * _ATTEMPTS, generator):
+        if len(values) == resamples:
+            break
+        found = [figures(weights) for figures in systems]
+        known = [figures for figures in found if figures is not None]
+        if len(known) == len(found):
+            values.append(known)
+    return np.array(values, np.float64) if len(values) == resamples else None
 
 
 def paired_difference(

@@ -61,7 +61,7 @@ def choose_threshold(curve: VerificationCurve, rule: ThresholdRule) -> Threshold
     impostors_needed = comparisons_needed(rule.target_fmr)
     genuine_needed = comparisons_needed(rule.target if rule.criterion is Criterion.FNMR else None)
     return ThresholdChoice(
-        threshold=_midway(curve, point),
+        threshold=at_point(curve, point),
         counts=counts_of(curve, point),
         resolved=curve.n_impostor >= impostors_needed and curve.n_genuine >= genuine_needed,
         impostors_needed=impostors_needed,
@@ -71,7 +71,7 @@ def choose_threshold(curve: VerificationCurve, rule: ThresholdRule) -> Threshold
 
 def threshold_for(curve: VerificationCurve | WeightedCurve, rule: ThresholdRule) -> float:
     """The threshold alone, also of weighted comparisons."""
-    return _midway(curve, operating_point(curve, rule))
+    return at_point(curve, operating_point(curve, rule))
 
 
 def operating_point(curve: VerificationCurve | WeightedCurve, rule: ThresholdRule) -> int:
@@ -116,7 +116,7 @@ def comparisons_needed(target: float | None) -> int:
     return 0 if target is None else math.ceil(round(3 / target, 6))
 
 
-def _midway(curve: VerificationCurve | WeightedCurve, point: int) -> float:
+def at_point(curve: VerificationCurve | WeightedCurve, point: int) -> float:
     """A threshold that accepts exactly what the operating point accepts."""
     last = float(curve.thresholds[point])
     if point + 1 == len(curve.thresholds):

@@ -22,7 +22,7 @@ from facematch.reports.page import (
 )
 from facematch.reports.photos import small_jpeg
 from facematch.reports.probabilities import reliability_plot
-from facematch.reports.searches import cmc_plot, open_set_plot
+from facematch.reports.searches import SearchTrace, cmc_plot, open_set_plot
 
 __all__ = [
     "Block",
@@ -41,6 +41,7 @@ __all__ = [
     "PhotoPair",
     "PhotoPairs",
     "Plot",
+    "SearchTrace",
     "Section",
     "Table",
     "Texts",

@@ -172,3 +172,8 @@ def _settle(axes: Any) -> None:
         legend.set_frame_on(False)
         for text in legend.get_texts():
             text.set(color=LIGHT.ink, fontsize=9)
+
+
+def line_style(index: int) -> str:
+    """The first solid, the others dashed: one that another covers can still be seen."""
+    return "-" if index == 0 else "--"

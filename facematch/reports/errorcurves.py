@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from facematch.metrics import VerificationCurve, WeightedCurve
-from facematch.reports.drawing import Palette, Plot, log_percent_axis
+from facematch.reports.drawing import Palette, Plot, line_style, log_percent_axis
 from facematch.types import Float64Array
 
 # The drawing is about this many pixels wide; more steps than that cannot be seen.
@@ -69,7 +69,7 @@ def roc_plot(traces: Sequence[Trace]) -> Plot:
             colour = palette.curves[index % len(palette.curves)]
             shown = grid[grid >= 0.5 / trace.curve.n_impostor]
             tar = 1 - _fnmr_at(trace.curve, shown)
-            style = {"color": colour, "linestyle": _line_style(index), "linewidth": 1.8}
+            style = {"color": colour, "linestyle": line_style(index), "linewidth": 1.8}
             axes.step(shown, tar, where="post", label=trace.label, **style)
             for mark in trace.marked:
                 spread = [[mark.tar - mark.low], [mark.high - mark.tar]]
@@ -120,7 +120,7 @@ def det_plot(traces: Sequence[Trace]) -> Plot:
                 *(_deviates(fmr), _deviates(fnmr)),
                 where="post",
                 color=colour,
-                linestyle=_line_style(index),
+                linestyle=line_style(index),
                 linewidth=1.8,
                 label=trace.label,
             )
@@ -148,11 +148,6 @@ def det_plot(traces: Sequence[Trace]) -> Plot:
         "dotted line both are equal (EER). A rate of zero is drawn at half an error.",
         draw,
     )
-
-
-def _line_style(index: int) -> str:
-    """The first solid, the others dashed: one that another covers can still be seen."""
-    return "-" if index == 0 else "--"
 
 
 def _fnmr_at(curve: VerificationCurve | WeightedCurve, fmr: Float64Array) -> Float64Array:

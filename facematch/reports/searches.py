@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from facematch.metrics import OpenSetCurve
-from facematch.reports.drawing import Palette, Plot, log_percent_axis
+from facematch.reports.drawing import Palette, Plot, line_style, log_percent_axis
 from facematch.types import Float64Array
 
 _STEPS = 600
@@ -41,16 +43,40 @@ def cmc_plot(cmc: Float64Array) -> Plot:
     )
 
 
-def open_set_plot(curve: OpenSetCurve) -> Plot:
-    """FNIR over FPIR, the latter logarithmic."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchTrace:
+    """One curve of an open-set search.
+
+    Attributes:
+        label: in the legend, plain ASCII (the fonts of plot files lack many scripts).
+        curve: its operating points.
+    """
+
+    label: str
+    curve: OpenSetCurve
+
+
+def open_set_plot(traces: Sequence[SearchTrace]) -> Plot:
+    """FNIR over FPIR, the latter logarithmic; of at least one search."""
 
     def draw(axes: Any, palette: Palette) -> None:
-        left = 0.5 / curve.n_nonmated
+        left = min(0.5 / trace.curve.n_nonmated for trace in traces)
         fpir = np.geomspace(left, 1, _STEPS)
-        fnir = curve.fnir[np.searchsorted(curve.fpir, fpir, side="right") - 1]
-        axes.step(fpir, fnir, where="post", color=palette.genuine, linewidth=1.8)
+        highest = 0.0
+        for index, trace in enumerate(traces):
+            curve = trace.curve
+            fnir = curve.fnir[np.searchsorted(curve.fpir, fpir, side="right") - 1]
+            style = {
+                "color": palette.curves[index % len(palette.curves)],
+                "linestyle": line_style(index),
+                "linewidth": 1.8,
+            }
+            axes.step(fpir, fnir, where="post", label=trace.label, **style)
+            highest = max(highest, float(fnir.max()))
+        if len(traces) > 1:
+            axes.legend(loc="upper right")
         log_percent_axis(axes.xaxis)
-        axes.set(xlim=(left, 1), ylim=(0, min(1.02, float(fnir.max()) * 1.2 + 0.02)))
+        axes.set(xlim=(left, 1), ylim=(0, min(1.02, highest * 1.2 + 0.02)))
         axes.set(
             xlabel="strangers for whom somebody is named (FPIR)",
             ylabel="enrolled people missed (FNIR)",

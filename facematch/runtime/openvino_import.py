@@ -7,7 +7,6 @@ nothing outside itself.
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 from typing import Any
 
 _CONVERTER = "openvino.tools.ovc"
@@ -26,7 +25,7 @@ def keep_telemetry_out() -> None:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
-def import_openvino() -> ModuleType:
+def import_openvino() -> Any:
     """OpenVINO, whose converter of models is loaded when it is asked for.
 
     The converter (``openvino.convert_model``) is two thirds of the time that the import takes,

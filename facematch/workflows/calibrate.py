@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,6 +13,7 @@ from facematch.calibration import (
     Calibration,
     FitSettings,
     FittedCalibration,
+    GroupFailures,
     GroupTable,
     LabelledComparisons,
     PhotographPairs,
@@ -21,9 +22,11 @@ from facematch.calibration import (
     compare_photographs,
     fit_calibration,
     group_columns,
+    group_failures,
     group_table,
     require_distinct_pictures,
     require_photographs,
+    stored_groups,
     wrong_pairs,
 )
 from facematch.metrics import (
@@ -186,20 +189,34 @@ def calibrate(
     subjects = measured.labels.subjects
     made = fitted.calibration
     wrong = accepts(measured.distances, made.threshold) != measured.labels.same
+    tables = tuple(
+        group_table(
+            *(measured, name, made.threshold, settings.rule),
+            failures=_failures(pairs, name, gathered),
+        )
+        for name in columns
+    )
+    kept = replace(fitted, calibration=replace(made, groups=stored_groups(tables)))
     return CalibrateResult(
-        fitted=fitted,
+        fitted=kept,
         failures=() if gathered is None else gathered.failures,
         photographs=0 if gathered is None else len(gathered.sha256),
         reused=0 if gathered is None else gathered.reused,
         remarks=pairs.remarks,
         subjects_inferred=subjects is not None and subjects.inferred,
         measures=measures,
-        groups=tuple(
-            group_table(measured, name, made.threshold, settings.rule) for name in columns
-        ),
+        groups=tables,
         gallery=None if size is None else _gallery(made, size),
         worst=wrong_pairs(pairs, measured, compared, wrong),
     )
+
+
+def _failures(
+    pairs: PhotographPairs | LabelledComparisons, name: str, gathered: Gathered | None
+) -> tuple[GroupFailures, ...]:
+    if gathered is None or not isinstance(pairs, PhotographPairs):
+        return ()
+    return group_failures(pairs, name, ~np.isnan(gathered.templates[:, 0]))
 
 
 def _compared(pairs: PhotographPairs, gathered: Gathered, metric: Metric) -> LabelledComparisons:

@@ -92,7 +92,7 @@ def test_the_seed_decides(comparisons: LabelledComparisons, identity: ModelIdent
     def fit_with(seed: int) -> FittedCalibration:
         return fit_calibration(
             comparisons,
-            FitSettings(rule=ThresholdRule(Criterion.EER), seed=seed, resamples=50),
+            FitSettings(rule=ThresholdRule(Criterion.FMR, 0.2), seed=seed, resamples=50),
             metric=Metric.COSINE,
             identity=identity,
             failures_to_acquire=0,
@@ -114,7 +114,7 @@ def test_subjects_widen_the_intervals() -> None:
         180, np.concatenate((people, people + 60)), np.concatenate((people, people + 120)), False
     )
     shared = replace(alone, labels=replace(alone.labels, subjects=subjects))
-    rule = FitSettings(rule=ThresholdRule(Criterion.EER), resamples=200)
+    rule = FitSettings(rule=ThresholdRule(Criterion.FMR, 0.2), resamples=200)
     wide, narrow = (
         fit_calibration(
             measured,

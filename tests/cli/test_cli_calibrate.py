@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ import pytest
 from fakes import BLUE, GREEN, ORANGE, RED, photograph
 from typer.testing import CliRunner
 
+from facematch.calibration import load_calibration
 from facematch.cli import app
 from facematch.cli.output import percent
+from facematch.errors import CalibrationFormatError
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -154,6 +157,56 @@ def test_groups_that_differ_are_warned_of(scores: Path) -> None:
     assert "information only" in text
     assert "camera" in text
     refused(run(scores, "--group", "shoe"), 2, "'shoe'", "group, camera")
+
+
+def test_the_calibration_keeps_held_out_rates_and_groups(scores: Path, tmp_path: Path) -> None:
+    found = calibrated(scores, "--target-fmr", 0.01)
+    path = tmp_path / "calibration.json"
+    loaded = load_calibration(path)
+    assert loaded.held_out is not None
+    assert loaded.held_out.fnmr.rate == found["held_out"]["fnmr"]["rate"]
+    assert loaded.held_out.fmr.comparisons == found["held_out"]["fmr"]["comparisons"]
+    assert [(g.column, g.value) for g in loaded.groups] == [("group", "young"), ("group", "old")]
+    rates = [None if g.fnmr is None else g.fnmr.rate for g in loaded.groups]
+    assert rates == [group["fnmr"]["rate"] for group in found["groups"][0]["groups"]]
+    # A file that was written before they were kept.
+    document = json.loads(path.read_text())
+    older = {k: v for k, v in document.items() if k not in ("held_out", "groups")}
+    path.write_text(json.dumps(older))
+    assert load_calibration(path) == replace(loaded, held_out=None, groups=())
+    for broken in (
+        {"held_out": {**document["held_out"], "folds": 1}},
+        {"held_out": {**document["held_out"], "fmr": {"rate": 2}}},
+        {"groups": {}},
+        {"groups": [{"column": "a"}]},
+        {"groups": [{**document["groups"][0], "value": "\x1b[31m"}]},
+    ):
+        path.write_text(json.dumps({**document, **broken}))
+        with pytest.raises(CalibrationFormatError, match="not a facematch calibration"):
+            load_calibration(path)
+
+
+def test_failures_to_acquire_by_group(tmp_path: Path) -> None:
+    for name, colour in (("r", RED), ("g", GREEN), ("b", BLUE)):
+        for number in (1, 2):
+            photograph(tmp_path / f"{name}{number}.png", [colour], sizes=[40 + 9 * number])
+    photograph(tmp_path / "r3.png", [])
+    rows = ["r1,r2,1,old", "r1,r3,1,old", "g1,g2,1,young", "b1,b2,1,young"]
+    rows += ["r1,g1,0,old", "r3,b1,0,old", "g1,b1,0,young", "r3,r2,1,lost"]
+    lines = ["{}.png,{}.png,{},{}".format(*row.split(",")) for row in rows]
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(["a,b,same,group", *lines]))
+    expected = [("old", 5, 1, 1, 1), ("young", 4, 0, 0, 0), ("lost", 2, 1, 1, 0)]
+    keys = ("value", "photographs", "failures", "lost_genuine", "lost_impostor")
+    rows_expected = [dict(zip(keys, row, strict=True)) for row in expected]
+    (table,) = calibrated(path)["groups"]
+    assert table["failures_to_acquire"] == rows_expected
+    assert [group["value"] for group in table["groups"]] == ["old", "young"]
+    evaluated = CliRunner().invoke(app, ["evaluate", str(path), "--json"])
+    assert json.loads(evaluated.stdout)["groups"][0]["failures_to_acquire"] == rows_expected
+    said = run(path, "--report", "r.html").stdout
+    assert "failures to acquire: 1 of 5 photographs" in said
+    assert "Lost to failures to acquire." in (tmp_path / "r.html").read_text()
 
 
 def test_a_folder_of_subjects(tmp_path: Path) -> None:

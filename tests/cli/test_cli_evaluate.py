@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 pytestmark = pytest.mark.usefixtures("fake_pipeline")
+
+Colour = tuple[int, int, int]
 
 KEYS = {
     *("accuracy", "accuracy_std", "auc", "eer", "threshold", "tar_at_fmr", "n_genuine"),
@@ -71,6 +74,20 @@ def test_scores_need_no_model(tmp_path: Path) -> None:
     for name in ("auc", "eer", "fmr", "fnmr"):
         low, high = found[f"{name}_interval"]
         assert low <= found[name] <= high
+
+
+def test_no_error_leaves_the_intervals_open(tmp_path: Path) -> None:
+    rows = ["distance,same", *["0.1,1"] * 60, *["0.9,0"] * 400]
+    (tmp_path / "s.csv").write_text("\n".join(rows))
+    found = evaluated(tmp_path / "s.csv")
+    assert (found["auc"], found["eer"], found["tar_at_fmr"]["0.01"]) == (1, 0, 1)
+    nothing_in_60 = 1 - 0.025 ** (1 / 60)
+    assert found["eer_interval"] == [0, pytest.approx(nothing_in_60)]
+    assert found["auc_interval"] == [pytest.approx(1 - nothing_in_60), 1]
+    assert found["tar_at_fmr_interval"]["0.01"] == [pytest.approx(1 - nothing_in_60), 1]
+    made = CliRunner().invoke(app, ["calibrate", "s.csv", "--target-fmr", "0.01", "--json"])
+    low, high = json.loads(made.stdout)["threshold_interval"]
+    assert (low, high) == (pytest.approx(0.5), 0.9)
 
 
 def test_folds_of_the_list_are_kept(tmp_path: Path) -> None:
@@ -205,6 +222,96 @@ def test_a_search(people: tuple[Path, Path], tmp_path: Path) -> None:
     assert evaluated("--gallery", gallery, "--probes", listed)["n_mated"] == 1
 
 
+def searched(tmp_path: Path, name: str, probes: list[tuple[Colour, Colour]]) -> Path:
+    """A gallery of what people look like at first, searched for what they look like later.
+
+    The probes are files of the same names and contents for every system; what differs is the
+    gallery, as if another network had made it.
+    """
+    gallery = tmp_path / f"{name}.h5"
+    for index, (enrolled, later) in enumerate(probes):
+        photograph(tmp_path / name / f"p{index:02}" / "1.png", [enrolled])
+        if not (tmp_path / "later" / f"p{index:02}").exists():
+            photograph(tmp_path / "later" / f"p{index:02}" / "2.png", [later], sizes=[70 + index])
+    made = CliRunner().invoke(app, ["enroll", str(tmp_path / name), "--gallery", str(gallery)])
+    assert made.exit_code == 0, made.output
+    return gallery
+
+
+@pytest.fixture
+def searches(tmp_path: Path) -> tuple[Path, Path]:
+    """Twelve people found by one system and mistaken for each other by another; strangers."""
+    colours = [(20 * i + 10, 250 - 20 * i, (97 * i) % 251) for i in range(12)]
+    good = searched(tmp_path, "right", [(c, c) for c in colours])
+    bad = searched(tmp_path, "wrong", [(c, c) for c in [*colours[6:], *colours[:6]]])
+    for index in range(30):
+        photograph(tmp_path / "later" / f"s{index:02}" / "1.png", [(200, 8 * index, 3)])
+    photograph(tmp_path / "later" / "p00" / "9.png", [])
+    (tmp_path / "later" / "stray.png").write_bytes(b"no photograph")
+    for gallery in (good, bad):
+        found = evaluated(
+            *("--gallery", gallery, "--probes", tmp_path / "later"),
+            *("-o", tmp_path / f"{gallery.stem}.json"),
+        )
+        assert found["failures_to_acquire"] == 2
+        assert found["probes_lost"] == {"mated": 1, "nonmated": 0, "unknown": 1}
+        assert "searches" not in found
+    return tmp_path / "right.json", tmp_path / "wrong.json"
+
+
+def test_searches_side_by_side(searches: tuple[Path, Path], tmp_path: Path) -> None:
+    found = evaluated("--compare", *searches)
+    assert (found["n_mated"], found["n_nonmated"], found["resampled"]) == (13, 30, "subjects")
+    good, bad = found["systems"]
+    assert list(good["figures"]) == ["rank-1", "map", "fnir@0.1"]
+    # The probe without a face is found by no system.
+    assert good["figures"]["rank-1"] == pytest.approx(12 / 13)
+    assert good["figures"]["map"] == pytest.approx(12 / 13)
+    assert bad["figures"]["rank-1"] == 0
+    assert {"rank-1", "map", "fnir@0.1"} == set(bad["significantly_worse"])
+    low, high = bad["differences"]["fnir@0.1"]["interval"]
+    assert 0 < low <= bad["differences"]["fnir@0.1"]["difference"] <= high
+    text = run("--compare", *reversed(searches), "--report", "r.html").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "probes of enrolled people" in text
+    assert "better" in text
+    page = (tmp_path / "r.html").read_text()
+    assert "probes of enrolled people" in page
+    assert "SHA-256 of the probes" in page
+
+
+def test_a_search_against_a_baseline(searches: tuple[Path, Path], tmp_path: Path) -> None:
+    good, bad = (
+        ("--gallery", tmp_path / f"{n}.h5", "--probes", "later") for n in ("right", "wrong")
+    )
+    worse = run(*bad, "--baseline", searches[0], "--report", "r.html")
+    assert worse.exit_code == 10
+    assert "rank-1" in worse.stderr
+    assert "<h2>Systems side by side</h2>" in (tmp_path / "r.html").read_text()
+    assert run(*good, "--baseline", searches[1]).exit_code == 0
+    assert evaluated(*good, "--baseline", searches[0])["baseline"]["n_mated"] == 13
+
+
+def test_other_searches_are_refused(
+    searches: tuple[Path, Path], results: tuple[Path, Path], tmp_path: Path
+) -> None:
+    mixed = run("--compare", searches[0], results[0])
+    assert mixed.exit_code == 2
+    assert "of one kind" in mixed.stderr
+    search = ("--gallery", "right.h5", "--probes", "later")
+    (tmp_path / "later" / "p00" / "9.png").unlink()
+    fewer = run(*search, "--baseline", searches[0])
+    assert fewer.exit_code == 2
+    assert "not of the same probes" in fewer.stderr
+    document = json.loads(searches[0].read_text())
+    for change in ({"n": 3}, {"subject": None}, {"searched": "AAAA"}, {"probes_sha256": 1}):
+        broken = {**document, "searches": {**document["searches"], **change}}
+        (tmp_path / "broken.json").write_text(json.dumps(broken))
+        refused = run("--compare", searches[0], tmp_path / "broken.json")
+        assert refused.exit_code == 3
+        assert "not the result of an evaluation" in refused.stderr
+
+
 def test_probes_that_are_enrolled_are_left_out_and_told(people: tuple[Path, Path]) -> None:
     gallery, _ = people
     enrolled = gallery.parent / "enrol"
@@ -227,6 +334,54 @@ def test_photographs_with_a_failure(tmp_path: Path) -> None:
     same = evaluated("--compare", tmp_path / "r.json", tmp_path / "r.json")["systems"][1]
     assert same["significantly_worse"] == []
     assert same["differences"]["auc"]["difference"] == 0
+
+
+def lfw_view_2(folder: Path, folds: int, per_class: int) -> Path:
+    """A list in the published form: ``10\\t300``, then per fold genuine and impostor pairs."""
+    lines = [f"{folds}\t{per_class}"]
+    for fold in range(folds):
+        names = [f"Person_{fold}{letter}" for letter in "ABC"]
+        for index, name in enumerate(names):
+            colour = (70 * index + 7 * fold, 250 - 80 * index, 20 * fold)
+            for number in (1, 2, 3):
+                shade = tuple(max(0, c - 3 * number) for c in colour)
+                photograph(folder / name / f"{name}_{number:04}.jpg", [shade])  # type: ignore[list-item]
+        genuine = [f"{n}\t{i}\t{j}" for n in names for i, j in ((1, 2), (1, 3), (2, 3))]
+        impostor = [
+            f"{a}\t{i}\t{b}\t{j}"
+            for a, b in itertools.combinations(names, 2)
+            for i, j in ((1, 1), (2, 3), (3, 2))
+        ]
+        lines += genuine[:per_class] + impostor[:per_class]
+    path = folder.parent / "pairs.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_list_of_lfw_view_2(tmp_path: Path) -> None:
+    pairs = lfw_view_2(tmp_path / "lfw", folds=10, per_class=5)
+    assert pairs.read_text().startswith("10\t5\nPerson_0A\t1\t2\n")
+    found = evaluated(pairs, "--images", tmp_path / "lfw")
+    assert found["protocol"] == "listed-folds"
+    assert len(found["folds"]) == 10
+    assert (found["n_genuine"], found["n_impostor"], found["n_subjects"]) == (50, 50, 30)
+    assert (found["failures_to_acquire"], found["photographs"]) == (0, 80)
+    accuracies = [fold["accuracy"] for fold in found["folds"]]
+    assert found["accuracy"] == pytest.approx(np.mean(accuracies))
+    assert found["accuracy_standard_error"] == pytest.approx(np.std(accuracies, ddof=1) / 10**0.5)
+    assert sum(found["decisions"].values()) == 100
+    made = CliRunner().invoke(
+        app, ["calibrate", str(pairs), "--images", "lfw", "--max-accuracy", "--json"]
+    )
+    calibrated = json.loads(made.stdout)
+    assert (calibrated["n_genuine"], calibrated["n_impostor"]) == (50, 50)
+    assert calibrated["held_out"]["folds"] == 10
+    assert calibrated["held_out"]["fmr"]["comparisons"] == 50
+    lines = pairs.read_text().splitlines()
+    pairs.write_text("\n".join(lines[:-1]))
+    short = run(pairs, "--images", tmp_path / "lfw")
+    assert short.exit_code == 3
+    assert "announces 100 pairs" in short.stderr
 
 
 @pytest.mark.parametrize(

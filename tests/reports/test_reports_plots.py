@@ -15,6 +15,7 @@ from facematch.reports import (
     PLOT_NAMES,
     MarkedRate,
     Plot,
+    SearchTrace,
     Trace,
     cmc_plot,
     det_plot,
@@ -38,10 +39,11 @@ def reliability() -> Plot:
     return reliability_plot(measure_reliability(stated, same, 0.5))
 
 
-def searched() -> Plot:
-    return open_set_plot(
-        OpenSetCurve(np.array([-np.inf, 0.2, 0.5]), np.array([0, 1, 4]), np.array([9, 3, 1]), 9, 4)
+def searched(*labels: str) -> Plot:
+    curve = OpenSetCurve(
+        np.array([-np.inf, 0.2, 0.5]), np.array([0, 1, 4]), np.array([9, 3, 1]), 9, 4
     )
+    return open_set_plot([SearchTrace(label, curve) for label in labels])
 
 
 MARKS = (MarkedRate(0.01, 0.9, 0.85, 0.93),)
@@ -55,7 +57,8 @@ PLOTS = [
     scores_plot(SPREAD, 0.65, "similarity", similarities=True),
     reliability(),
     cmc_plot(np.array([0.5, 0.75, 1.0])),
-    searched(),
+    searched(""),
+    searched("one", "two"),
 ]
 
 

@@ -5,6 +5,7 @@ from facematch.workflows.evaluate.comparison import (
     SystemComparison,
     compare_systems,
 )
+from facematch.workflows.evaluate.figures import lower_is_better
 from facematch.workflows.evaluate.identification import Probe, evaluate_gallery
 from facematch.workflows.evaluate.records import (
     FMR_TARGETS,
@@ -14,6 +15,7 @@ from facematch.workflows.evaluate.records import (
     FnirAtFpir,
     IdentificationResult,
     ListedOutcomes,
+    ListedProbes,
     Protocol,
     StatedProbability,
     TarAtFmr,
@@ -25,6 +27,7 @@ from facematch.workflows.evaluate.store import (
     comparisons_document,
     is_result,
     load_system,
+    searches_document,
     system_of,
 )
 from facematch.workflows.evaluate.verification import DEFAULT_FOLDS, evaluate_pairs
@@ -39,6 +42,7 @@ __all__ = [
     "FnirAtFpir",
     "IdentificationResult",
     "ListedOutcomes",
+    "ListedProbes",
     "Probe",
     "Protocol",
     "StatedProbability",
@@ -53,5 +57,7 @@ __all__ = [
     "evaluate_pairs",
     "is_result",
     "load_system",
+    "lower_is_better",
+    "searches_document",
     "system_of",
 ]

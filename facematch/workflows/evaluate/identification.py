@@ -16,6 +16,7 @@ from facematch.gallery import Gallery
 from facematch.metrics import (
     ProbeRanks,
     RateEstimate,
+    SearchOutcomes,
     Units,
     comparisons_needed,
     cumulative_match,
@@ -29,7 +30,7 @@ from facematch.metrics import (
     rank_probes,
     recall_at,
 )
-from facematch.pipeline import Gathered, TemplateSource
+from facematch.pipeline import Failure, Gathered, TemplateSource
 from facematch.types import BoolArray, Int64Array, Metric
 from facematch.workflows.evaluate.records import (
     FPIR_TARGETS,
@@ -37,6 +38,7 @@ from facematch.workflows.evaluate.records import (
     FixedThreshold,
     FnirAtFpir,
     IdentificationResult,
+    ListedProbes,
     WrongProbe,
 )
 
@@ -51,11 +53,20 @@ class Probe:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What the search gave for the probes that it took: rows of the list, int64 (u,)."""
+
+    used: Int64Array
+    ranks: ProbeRanks
+
+
 def evaluate_gallery(
     gallery: Gallery,
     probes: Sequence[Probe],
     templates: TemplateSource,
     *,
+    unusable: Sequence[Failure] = (),
     metric: Metric = Metric.COSINE,
     fixed: FixedThreshold | None = None,
     enrolled_allowed: bool = False,
@@ -68,6 +79,7 @@ def evaluate_gallery(
         gallery: open, of the model of the templates.
         probes: a subject that is not in the gallery makes a non-mated probe.
         templates: of the photographs.
+        unusable: paths among the probes that cannot be used; counted as failures.
         metric: which distance.
         fixed: also measure FPIR and FNIR at this threshold.
         enrolled_allowed: keep probes whose very picture is enrolled, at distance zero.
@@ -99,11 +111,13 @@ def evaluate_gallery(
     copies = np.array([digest in known for digest in gathered.sha256], np.bool_)
     acquired = ~np.isnan(gathered.templates[:, 0])
     used = np.flatnonzero(acquired & ~copies)
+    failures = (*unusable, *gathered.failures)
     if len(used) == 0:
-        first = gathered.failures[0].reason if gathered.failures else "all of them are enrolled"
+        first = failures[0].reason if failures else "all of them are enrolled"
         raise NoFaceError(f"none of the {len(probes)} probes can be searched; first: {first}")
     subject = np.where(mated, person, -1)[used]
     ranks = rank_probes(references, owners, gathered.templates[used], subject, metric)
+    keys = _keys(probes, gathered)
     units = Units(len(people), person[used], person[used])
     curve = open_set_curve(ranks)
     any_mated = bool(ranks.mated.any())
@@ -111,7 +125,7 @@ def evaluate_gallery(
         gallery=str(gallery.path),
         references=len(references),
         subjects=ranks.subjects,
-        probes_sha256=_digest(probes, gathered),
+        probes_sha256=_digest(keys),
         identity=templates.identity,
         metric=metric,
         ranks=ranks,
@@ -137,23 +151,49 @@ def evaluate_gallery(
         mean_average_precision=mean_average_precision(ranks) if any_mated else None,
         recall_at=tuple(recall_at(ranks).tolist()) if any_mated else (),
         precision_at=tuple(precision_at(ranks).tolist()) if any_mated else (),
-        failures=gathered.failures,
+        failures=failures,
         lost_mated=int((~acquired & mated).sum()),
         lost_nonmated=int((~acquired & ~mated).sum()),
+        lost_unknown=len(unusable),
         enrolled_probes=tuple(str(probes[i].path) for i in np.flatnonzero(copies).tolist()),
         worst=_worst(gallery, ranks, [probes[i] for i in used.tolist()], owners),
+        listed=_listed(keys, person, mated, copies, _Found(used, ranks)),
         seed=seed,
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _digest(probes: Sequence[Probe], gathered: Gathered) -> str:
+def _keys(probes: Sequence[Probe], gathered: Gathered) -> list[str]:
+    """What a probe is, without where it lies."""
+    pairs = zip(probes, gathered.sha256, strict=True)
+    return [f"{probe.subject}\0{digest}" for probe, digest in pairs]
+
+
+def _digest(keys: Sequence[str]) -> str:
     """Over the probes as a set: their order does not matter."""
-    lines = sorted(
-        f"{probe.subject}\0{digest}" for probe, digest in zip(probes, gathered.sha256, strict=True)
+    return hashlib.sha256("\n".join(sorted(keys)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _listed(
+    keys: Sequence[str], person: Int64Array, mated: BoolArray, copies: BoolArray, found: _Found
+) -> ListedProbes:
+    """All probes in the order of their keys, with what the search gave for those it took."""
+    first = np.zeros(len(keys), np.bool_)
+    own, nearest = np.full(len(keys), np.inf), np.full(len(keys), np.inf)
+    precision = np.zeros(len(keys))
+    first[found.used] = found.ranks.rank == 1
+    own[found.used] = found.ranks.own_distance
+    nearest[found.used] = found.ranks.nearest_distance
+    precision[found.used] = found.ranks.average_precision
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+    _, appearance, number = np.unique(person[order], return_index=True, return_inverse=True)
+    return ListedProbes(
+        _digest(keys),
+        ~copies[order],
+        np.argsort(np.argsort(appearance))[number].astype(np.int64),
+        SearchOutcomes(mated[order], first[order], own[order], nearest[order], precision[order]),
     )
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _ranks(ranks: ProbeRanks, units: Units) -> tuple[RateEstimate, ...]:

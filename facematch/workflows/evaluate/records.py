@@ -15,6 +15,7 @@ from facematch.metrics import (
     ProbeRanks,
     RateEstimate,
     Reliability,
+    SearchOutcomes,
     VerificationCurve,
 )
 from facematch.pipeline import Failure
@@ -77,7 +78,8 @@ class TarAtFmr:
         fmr: the target.
         tar: at the loosest threshold with at most that FMR; None if the impostor comparisons
             are too few to show the target.
-        interval: 95 %, by resampling subjects; None if it was not to be had.
+        interval: 95 %, by resampling subjects; where they or the errors are few it also
+            holds the exact interval. None without a rate.
         impostors_needed: comparisons that would do (rule of three).
     """
 
@@ -111,6 +113,26 @@ class ListedOutcomes:
     subject_b: Int64Array | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ListedProbes:
+    """What became of every probe of a list, for a later comparison of systems.
+
+    In an order that follows from subjects and contents, so that it is the same for all
+    systems. A probe without a template is found by nobody, for that is what it comes to.
+
+    Attributes:
+        probes_sha256: of the list.
+        searched: bool (p,); False where the very picture is enrolled, which is left out.
+        subject: int64 (p,), numbered by first appearance.
+        outcomes: of the p probes.
+    """
+
+    probes_sha256: str
+    searched: BoolArray
+    subject: Int64Array
+    outcomes: SearchOutcomes
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VerificationResult:
     """One-to-one comparison, measured.
@@ -135,7 +157,8 @@ class VerificationResult:
         far: FMR with failures to acquire counted as rejections.
         frr: FNMR with them.
         auc: area under the ROC.
-        auc_interval: 95 %, by resampling subjects; None if they are too few.
+        auc_interval: 95 %, by resampling subjects; where they or the errors are few it also
+            holds the exact interval.
         eer: equal error rate.
         eer_interval: the same.
         tar_at_fmr: one for each of ``FMR_TARGETS``.
@@ -173,9 +196,9 @@ class VerificationResult:
     far: float
     frr: float
     auc: float
-    auc_interval: Limits | None
+    auc_interval: Limits
     eer: float
-    eer_interval: Limits | None
+    eer_interval: Limits
     tar_at_fmr: tuple[TarAtFmr, ...]
     d_prime: float | None
     average_precision: float
@@ -258,13 +281,15 @@ class IdentificationResult:
         mean_average_precision: None if no probe is mated.
         recall_at: mean share of the subject's references among the nearest ``ranks.depths``.
         precision_at: mean share of those that are of the subject.
-        failures: probes without a template.
+        failures: probes without a template, and what could not be used as a probe.
         lost_mated: mated probes among them.
         lost_nonmated: non-mated probes among them.
+        lost_unknown: paths among them of which it is not known whose face they show.
         enrolled_probes: probes left out because the same picture is in the gallery.
         worst: mated probes that another subject is nearer to, and non-mated probes that are
             nearest to somebody.
-        seed: of nothing yet drawn; kept so that a report can state it.
+        listed: of every probe.
+        seed: of a comparison with a baseline; nothing else is drawn.
         version: of facematch.
         created_at: ISO 8601 with offset.
     """
@@ -289,8 +314,10 @@ class IdentificationResult:
     failures: tuple[Failure, ...]
     lost_mated: int
     lost_nonmated: int
+    lost_unknown: int
     enrolled_probes: tuple[str, ...]
     worst: tuple[WrongProbe, ...]
+    listed: ListedProbes
     seed: int
     version: str
     created_at: str

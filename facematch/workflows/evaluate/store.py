@@ -8,10 +8,17 @@ key more, ``comparisons``:
      "same": packed, "distances": packed, "accepted": packed, "judged": packed,
      "subject_a": packed or null, "subject_b": packed or null}
 
-A packed array is base64 of a zlib stream: of float64 little-endian for ``distances`` (infinity
-where a photograph gave no template: the pair is rejected), of int32 little-endian for subjects
-(numbered by first appearance, so that the numbers are no names), else of bits, most
-significant first. All are in the order of the list.
+The file of a search (``--gallery``) has the key ``searches`` in its place:
+
+    {"n": probes of the list, "probes_sha256": of the list,
+     "searched": packed, "mated": packed, "first": packed, "subject": packed,
+     "own_distance": packed, "nearest_distance": packed, "average_precision": packed}
+
+A packed array is base64 of a zlib stream: of float64 little-endian for distances (infinity
+where a photograph gave no template: the pair is rejected, the probe not found) and precisions,
+of int32 little-endian for subjects (numbered by first appearance, so that the numbers are no
+names), else of bits, most significant first. Pairs are in the order of the list, probes in that
+of their subjects and contents.
 
 A file may come from anywhere: it is read up to a limit, streams are unpacked to the length
 that they must have and no further, and whatever is wrong is an :class:`EvaluationFormatError`.
@@ -33,8 +40,14 @@ import numpy as np
 import numpy.typing as npt
 
 from facematch.errors import EvaluationFormatError
+from facematch.metrics import SearchOutcomes
 from facematch.types import BoolArray, Float64Array, Int64Array
-from facematch.workflows.evaluate.records import ListedOutcomes, VerificationResult
+from facematch.workflows.evaluate.records import (
+    IdentificationResult,
+    ListedOutcomes,
+    ListedProbes,
+    VerificationResult,
+)
 
 MAX_BYTES = 1 << 29
 MAX_PAIRS = 20_000_000
@@ -52,7 +65,7 @@ class StoredSystem:
         model: name of the model; None for scores made elsewhere.
         model_fingerprint: of it.
         failures_to_acquire: photographs without a template.
-        listed: of every pair of the list.
+        listed: of every pair of the list, or of every probe.
         measured_photographs: whether the distances are of this program's own making, so that
             the hash of the list names the photographs.
     """
@@ -62,7 +75,7 @@ class StoredSystem:
     model: str | None
     model_fingerprint: str | None
     failures_to_acquire: int
-    listed: ListedOutcomes
+    listed: ListedOutcomes | ListedProbes
     measured_photographs: bool
 
 
@@ -80,7 +93,23 @@ def comparisons_document(listed: ListedOutcomes) -> dict[str, Any]:
     }
 
 
-def system_of(result: VerificationResult, name: str) -> StoredSystem:
+def searches_document(listed: ListedProbes) -> dict[str, Any]:
+    """The value of the key ``searches``."""
+    found = listed.outcomes
+    return {
+        "n": len(listed.searched),
+        "probes_sha256": listed.probes_sha256,
+        "searched": _packed(np.packbits(listed.searched)),
+        "subject": _subjects(listed.subject),
+        "mated": _packed(np.packbits(found.mated)),
+        "first": _packed(np.packbits(found.first)),
+        "own_distance": _packed(found.own_distance.astype("<f8")),
+        "nearest_distance": _packed(found.nearest_distance.astype("<f8")),
+        "average_precision": _packed(found.average_precision.astype("<f8")),
+    }
+
+
+def system_of(result: VerificationResult | IdentificationResult, name: str) -> StoredSystem:
     """A result as if it had been written and read back."""
     return StoredSystem(
         name=name,
@@ -94,24 +123,65 @@ def system_of(result: VerificationResult, name: str) -> StoredSystem:
 
 
 def load_system(path: Path) -> StoredSystem:
-    """Reads a result file of ``facematch evaluate PAIRS -o FILE``.
+    """Reads a result file of ``facematch evaluate … -o FILE``, of pairs or of searches.
 
     Raises:
         EvaluationFormatError: it cannot be read, or is no such file.
     """
     document = _document(path)
-    part = document.get("comparisons")
-    if not isinstance(part, dict):
-        raise _wrong(path, "it holds no comparisons (of a gallery, or made without -o)")
-    n = part.get("n")
-    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_PAIRS:
-        raise _wrong(path, "comparisons.n is no number of pairs")
-    sha256, model = part.get("pairs_sha256"), document.get("model")
-    fingerprint, failures = document.get("model_fingerprint"), document.get("failures_to_acquire")
-    if not isinstance(sha256, str) or not isinstance(failures, int):
-        raise _wrong(path, "pairs_sha256 or failures_to_acquire is missing")
+    model, fingerprint = document.get("model"), document.get("model_fingerprint")
+    failures = document.get("failures_to_acquire")
+    if not isinstance(failures, int):
+        raise _wrong(path, "failures_to_acquire is missing")
     if not all(text is None or isinstance(text, str) for text in (model, fingerprint)):
         raise _wrong(path, "model or model_fingerprint is no text")
+    searched = document.get("task") == "identification"
+    return StoredSystem(
+        name=path.stem,
+        path=str(path),
+        model=model,
+        model_fingerprint=fingerprint,
+        failures_to_acquire=failures,
+        listed=_probes(path, document) if searched else _pairs(path, document),
+        measured_photographs=searched or document.get("scores") == "photographs",
+    )
+
+
+def _part(path: Path, document: Mapping[str, Any], name: str, digest: str) -> Mapping[str, Any]:
+    """The packed outcomes; their number and the hash of their list are there."""
+    part = document.get(name)
+    if not isinstance(part, dict):
+        raise _wrong(path, f"it holds no {name}, which only -o writes (--json does not)")
+    n = part.get("n")
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_PAIRS:
+        raise _wrong(path, f"{name}.n is no number of them")
+    if not isinstance(part.get(digest), str):
+        raise _wrong(path, f"{name}.{digest} is missing")
+    return part
+
+
+def _probes(path: Path, document: Mapping[str, Any]) -> ListedProbes:
+    part = _part(path, document, "searches", "probes_sha256")
+    n = part["n"]
+    own, nearest, precision = (
+        _unpacked(path, part, name, n, "<f8").astype(np.float64)
+        for name in ("own_distance", "nearest_distance", "average_precision")
+    )
+    if bool(np.isnan(own).any() | np.isnan(nearest).any()):
+        raise _wrong(path, "a distance is NaN")
+    if not bool(((precision >= 0) & (precision <= 1)).all()):
+        raise _wrong(path, "an average precision is not in [0, 1]")
+    searched, mated, first = (_bits(path, part, k, n) for k in ("searched", "mated", "first"))
+    subject = _codes(path, part, "subject", n)
+    if subject is None:
+        raise _wrong(path, "searches.subject is missing")
+    outcomes = SearchOutcomes(mated, first, own, nearest, precision)
+    return ListedProbes(part["probes_sha256"], searched, subject, outcomes)
+
+
+def _pairs(path: Path, document: Mapping[str, Any]) -> ListedOutcomes:
+    part = _part(path, document, "comparisons", "pairs_sha256")
+    n = part["n"]
     distances: Float64Array = _unpacked(path, part, "distances", n, "<f8").astype(np.float64)
     if bool(np.isnan(distances).any()):
         raise _wrong(path, "a distance is NaN")
@@ -121,15 +191,7 @@ def load_system(path: Path) -> StoredSystem:
         raise _wrong(path, "its pairs are of one class")
     if (first is None) != (second is None):
         raise _wrong(path, "the subjects of one side are missing")
-    return StoredSystem(
-        name=path.stem,
-        path=str(path),
-        model=model,
-        model_fingerprint=fingerprint,
-        failures_to_acquire=failures,
-        listed=ListedOutcomes(sha256, same, distances, accepted, judged, first, second),
-        measured_photographs=document.get("scores") == "photographs",
-    )
+    return ListedOutcomes(part["pairs_sha256"], same, distances, accepted, judged, first, second)
 
 
 def is_result(path: Path) -> bool:
@@ -164,7 +226,7 @@ def _document(path: Path) -> Mapping[str, Any]:
 def _wrong(path: Path, reason: str) -> EvaluationFormatError:
     return EvaluationFormatError(
         f"{path}: not the result of an evaluation: {reason}; "
-        "make one with `facematch evaluate PAIRS -o FILE`"
+        "make one with `facematch evaluate … -o FILE`"
     )
 
 
@@ -186,7 +248,7 @@ def _codes(path: Path, part: Mapping[str, Any], name: str, n: int) -> Int64Array
         return None
     codes: Int64Array = _unpacked(path, part, name, n, "<i4").astype(np.int64)
     if int(codes.min()) < 0 or int(codes.max()) >= 2 * n:
-        raise _wrong(path, f"comparisons.{name} holds numbers out of range")
+        raise _wrong(path, f"{name} holds numbers out of range")
     return codes
 
 
@@ -200,7 +262,7 @@ def _unpacked(
         # One byte more than there may be, to find out whether there is more.
         content = zlib.decompressobj().decompress(stream, expected + 1)
     except (binascii.Error, zlib.error, ValueError) as exc:
-        raise _wrong(path, f"comparisons.{name} cannot be unpacked") from exc
+        raise _wrong(path, f"{name} cannot be unpacked") from exc
     if len(content) != expected:
-        raise _wrong(path, f"comparisons.{name} is not of {count} values")
+        raise _wrong(path, f"{name} is not of {count} values")
     return np.frombuffer(content, dtype)

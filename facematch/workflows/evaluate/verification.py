@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 
 import numpy as np
 
 from facematch import __version__
 from facematch.calibration import (
+    GroupFailures,
     LabelledComparisons,
     PhotographPairs,
     compare_photographs,
     group_columns,
+    group_failures,
     group_table,
     require_distinct_pictures,
     require_photographs,
@@ -23,52 +24,38 @@ from facematch.metrics import (
     Criterion,
     DecisionCounts,
     Folds,
-    Limits,
     RateEstimate,
-    Statistic,
-    Sweep,
     ThresholdRule,
     Units,
     VerificationCurve,
-    WeightedCurve,
     accepts,
     auc,
     average_precision,
-    comparisons_needed,
     d_prime,
     eer,
     estimate_rate,
     fit_probability,
     fold_accuracy,
     measure_reliability,
-    percentile_limits,
     probabilities,
-    resampled,
     subject_folds,
-    tar_at_fmr,
     threshold_for,
     verification_curve,
 )
 from facematch.pipeline import Gathered, TemplateSource
-from facematch.types import BoolArray, Float64Array, Int64Array, Metric
+from facematch.types import BoolArray, Int64Array, Metric
+from facematch.workflows.evaluate.intervals import summarised
 from facematch.workflows.evaluate.records import (
-    FMR_TARGETS,
     FixedThreshold,
     ListedOutcomes,
     Protocol,
     StatedProbability,
-    TarAtFmr,
     VerificationResult,
 )
 
 DEFAULT_FOLDS = 10
-RESAMPLES = 500
 
 _ACCURACY = ThresholdRule(Criterion.ACCURACY)
-
-# Two hundred million weights take about ten seconds here.
-_MOST_WEIGHTS = 200_000_000
-_FEWEST_RESAMPLES = 100
 
 
 def evaluate_pairs(
@@ -124,7 +111,7 @@ def evaluate_pairs(
     curve = verification_curve(measured.genuine, measured.impostor)
     decided = _decided(pairs, measured, compared, curve, fixed, folds, seed)
     fmr, fnmr = (_rate(decided.accepted, decided.judged, same, units, kind) for kind in (0, 1))
-    auc_limits, eer_limits, tars = _resampled(measured, units, curve, seed)
+    summary = summarised(measured, units, curve, seed)
     subjects = measured.labels.subjects
     return VerificationResult(
         measured=measured,
@@ -145,10 +132,10 @@ def evaluate_pairs(
         far=fmr.rate * (1 - _share(measured.lost_impostor, curve.n_impostor)),
         frr=_with_failures(fnmr.rate, _share(measured.lost_genuine, curve.n_genuine)),
         auc=auc(curve),
-        auc_interval=auc_limits,
+        auc_interval=summary.auc,
         eer=eer(curve),
-        eer_interval=eer_limits,
-        tar_at_fmr=tars,
+        eer_interval=summary.eer,
+        tar_at_fmr=summary.tar_at_fmr,
         d_prime=d_prime(measured.genuine, measured.impostor),
         average_precision=average_precision(curve),
         failures=() if gathered is None else gathered.failures,
@@ -156,7 +143,12 @@ def evaluate_pairs(
         reused=0 if gathered is None else gathered.reused,
         n_subjects=None if subjects is None else int((units.appearances() > 0).sum()),
         subjects_inferred=subjects is not None and subjects.inferred,
-        groups=tuple(group_table(measured, name, decided.threshold, _ACCURACY) for name in columns),
+        groups=tuple(
+            group_table(
+                measured, name, decided.threshold, _ACCURACY, _failures(pairs, name, gathered)
+            )
+            for name in columns
+        ),
         probability=_probability(measured, decided.dealt, fixed),
         worst=wrong_pairs(
             *(pairs, measured, compared), decided.judged & (decided.accepted != same)
@@ -166,6 +158,14 @@ def evaluate_pairs(
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _failures(
+    pairs: PhotographPairs | LabelledComparisons, name: str, gathered: Gathered | None
+) -> tuple[GroupFailures, ...]:
+    if gathered is None or not isinstance(pairs, PhotographPairs):
+        return ()
+    return group_failures(pairs, name, ~np.isnan(gathered.templates[:, 0]))
 
 
 class _Decided:
@@ -254,41 +254,6 @@ def _share(lost: int, compared: int) -> float:
 
 def _with_failures(rate: float, fta: float) -> float:
     return fta + rate * (1 - fta)
-
-
-def _resampled(
-    measured: LabelledComparisons, units: Units, curve: VerificationCurve, seed: int
-) -> tuple[Limits | None, Limits | None, tuple[TarAtFmr, ...]]:
-    """Intervals of AUC and EER, and the true accept rates with theirs."""
-    targets = [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
-    statistics: list[Statistic] = [lambda c, w: auc(c), lambda c, w: eer(c)]
-    statistics += [partial(_tar, target=target) for target in targets]
-    most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
-    values = resampled(
-        (Sweep(measured.distances, measured.labels.same),),
-        units,
-        (statistics,),
-        min(RESAMPLES, most),
-        np.random.default_rng((seed, 2)),
-    )
-    exact = [auc(curve), eer(curve), *(tar_at_fmr(curve, target) for target in targets)]
-    limits = [None if values is None else _around(v, values[:, 0, i]) for i, v in enumerate(exact)]
-    known = dict(zip(targets, zip(exact[2:], limits[2:], strict=True), strict=True))
-    tars = (
-        TarAtFmr(target, tar, interval, comparisons_needed(target))
-        for target in FMR_TARGETS
-        for tar, interval in (known.get(target, (None, None)),)
-    )
-    return limits[0], limits[1], tuple(tars)
-
-
-def _tar(curve: WeightedCurve, weights: Float64Array, *, target: float) -> float:
-    return tar_at_fmr(curve, target)
-
-
-def _around(value: float, resamples: Float64Array) -> Limits:
-    limits = percentile_limits(resamples)
-    return Limits(min(limits.low, value), max(limits.high, value))
 
 
 def _probability(

@@ -1,0 +1,136 @@
+"""What AUC, EER and the true accept rates of an evaluation are worth.
+
+Intervals by resampling people. Where few errors stand behind a figure, or resamples all give
+the same, they also hold the exact interval, which does not close where nothing was seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from facematch.calibration import LabelledComparisons
+from facematch.metrics import (
+    Criterion,
+    EffectiveCounts,
+    Limits,
+    Statistic,
+    Sweep,
+    ThresholdRule,
+    Units,
+    VerificationCurve,
+    WeightedCurve,
+    auc,
+    auc_is_uncertain,
+    comparisons_needed,
+    eer,
+    eer_is_uncertain,
+    estimate_fmr,
+    estimate_fnmr,
+    exact_auc_limits,
+    exact_eer_limits,
+    exact_tar_limits,
+    hull,
+    percentile_limits,
+    resampled,
+    tar_at_fmr,
+    tar_is_uncertain,
+    threshold_for,
+)
+from facematch.types import Float64Array
+from facematch.workflows.evaluate.records import FMR_TARGETS, TarAtFmr
+
+RESAMPLES = 500
+
+# Two hundred million weights take about ten seconds here.
+_MOST_WEIGHTS = 200_000_000
+_FEWEST_RESAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Intervals at 95 %.
+
+    Attributes:
+        auc: of the area under the ROC.
+        eer: of the equal error rate.
+        tar_at_fmr: one for each of ``FMR_TARGETS``, with the rate itself.
+    """
+
+    auc: Limits
+    eer: Limits
+    tar_at_fmr: tuple[TarAtFmr, ...]
+
+
+def summarised(
+    measured: LabelledComparisons,
+    units: Units,
+    curve: VerificationCurve,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> Summary:
+    """Resamples people and measures the figures of each resample.
+
+    Args:
+        measured: the comparisons.
+        units: who is compared in them.
+        curve: of them.
+        seed: of the resampling.
+        resamples: how many; fewer are taken of many comparisons.
+    """
+    targets = [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
+    statistics: list[Statistic] = [lambda c, w: auc(c), lambda c, w: eer(c)]
+    statistics += [partial(_tar, target=target) for target in targets]
+    most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
+    values = resampled(
+        (Sweep(measured.distances, measured.labels.same),),
+        units,
+        (statistics,),
+        min(resamples, most),
+        np.random.default_rng((seed, 2)),
+    )
+
+    def of(column: int) -> Limits | None:
+        return None if values is None else percentile_limits(values[:, 0, column])
+
+    at_eer = _effective(measured, units, threshold_for(curve, ThresholdRule(Criterion.EER)))
+    tars: dict[float, tuple[float, Limits]] = {}
+    for column, target in enumerate(targets, start=2):
+        tar = tar_at_fmr(curve, target)
+        threshold = threshold_for(curve, ThresholdRule(Criterion.FMR, target))
+        exact = exact_tar_limits(curve, target, _effective(measured, units, threshold))
+        tars[target] = tar, _held(tar, of(column), exact, tar_is_uncertain(curve, target))
+    return Summary(
+        auc=_held(
+            *(auc(curve), of(0), exact_auc_limits(curve, at_eer), auc_is_uncertain(curve)),
+        ),
+        eer=_held(
+            *(eer(curve), of(1), exact_eer_limits(curve, at_eer), eer_is_uncertain(curve)),
+        ),
+        tar_at_fmr=tuple(
+            TarAtFmr(target, tar, limits, comparisons_needed(target))
+            for target in FMR_TARGETS
+            for tar, limits in (tars.get(target, (None, None)),)
+        ),
+    )
+
+
+def _held(value: float, resamples: Limits | None, exact: Limits, uncertain: bool) -> Limits:
+    """Limits around the value: of the resamples, and the exact ones where those say too little."""
+    if resamples is None or resamples.low == resamples.high or uncertain:
+        return hull(Limits(value, value), resamples, exact)
+    return hull(Limits(value, value), resamples)
+
+
+def _effective(measured: LabelledComparisons, units: Units, threshold: float) -> EffectiveCounts:
+    same = measured.labels.same
+    return EffectiveCounts(
+        estimate_fnmr(measured.genuine, units.subset(same), threshold).effective,
+        estimate_fmr(measured.impostor, units.subset(~same), threshold).effective,
+    )
+
+
+def _tar(curve: WeightedCurve, weights: Float64Array, *, target: float) -> float:
+    return tar_at_fmr(curve, target)

@@ -14,10 +14,14 @@ from typing import Any
 
 
 def spare_pydantic(parameters: Iterable[Any]) -> None:
-    """Puts :class:`PlainCoercion` in front of the parameters of a Typer command, once."""
+    """Puts :class:`PlainCoercion` in front of the parameters of a Typer command, once.
+
+    The place is Typer's own business; where it is not found, Typer does all by itself.
+    """
     for parameter in parameters:
-        if not isinstance(parameter.get_runtime_param, PlainCoercion):
-            parameter.get_runtime_param = PlainCoercion(parameter.get_runtime_param)
+        of_typer = getattr(parameter, "get_runtime_param", None)
+        if of_typer is not None and not isinstance(of_typer, PlainCoercion):
+            parameter.get_runtime_param = PlainCoercion(of_typer)
 
 
 class PlainCoercion:

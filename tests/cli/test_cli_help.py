@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from facematch.cli import app
+from facematch.cli.commands import LazyGroup, load_command
 
 HEAVY = {
     "cv2",
@@ -35,8 +36,10 @@ HEAVY = {
 def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     """The command and all below it, by full name."""
     yield name, command
-    for child in getattr(command, "commands", {}).values():
-        yield from walk(child, f"{name} {child.name}")
+    for child in getattr(command, "commands", {}):
+        lazy = isinstance(command, LazyGroup)
+        below = load_command(child) if lazy else command.commands[child]
+        yield from walk(below, f"{name} {child}")
 
 
 TREE = dict(walk(typer.main.get_command(app), "facematch"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -128,4 +129,7 @@ def main() -> None:
         # Paths need not be UTF-8: print what cannot be encoded as an escape, do not fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="facematch")
+    try:
+        app(prog_name="facematch")
+    finally:
+        gc.freeze()  # the process ends: nothing is left to collect, and looking takes a while

@@ -9,7 +9,7 @@ from facematch.imaging.mtcnn import DetectorSettings, FaceDetector
 from facematch.pipeline.analyzer import Analyzer
 from facematch.pipeline.cache import Recipe
 from facematch.pipeline.templates import TemplateSource
-from facematch.runtime import Device, Engine, open_engine, resolve_device
+from facematch.runtime import Device, Engine, LoadedAhead, open_engine, resolve_device
 from facematch.types import FaceChoice, Search
 
 
@@ -33,13 +33,16 @@ def open_analyzer(
     """Opens detector and model; see :class:`Analyzer` for choice, strictness and search.
 
     Raises:
-        ModelError: the model is unknown or unsound.
+        ModelError: the model is unknown or unsound; of a network that cannot be loaded, by
+            the first face that is embedded.
         DeviceUnavailableError: the device is missing.
     """
     bundle = find_model(model)
-    detector, engine = open_detector(device, settings)
-    network = Embedder(bundle, engine)
-    analyzer = Analyzer(detector, network, choice=choice, strict=strict, search=search)
+    engine = open_engine(device)
+    # No face is embedded before it is found, and until then the network has time to load.
+    embedder = Embedder(bundle, LoadedAhead(engine))
+    detector = FaceDetector(engine, settings)
+    analyzer = Analyzer(detector, embedder, choice=choice, strict=strict, search=search)
     return analyzer, bundle, engine
 
 

@@ -6,10 +6,19 @@ A caller holds a :class:`NetworkSource`, asks an :class:`Engine` to load it, and
 """
 
 from facematch.choices import Device
+from facematch.runtime.ahead import LoadedAhead
 from facematch.runtime.devices import open_engine, resolve_device
 from facematch.runtime.engine import Engine, Network, NetworkSource
 from facematch.runtime.openvino_import import keep_telemetry_out
 
 keep_telemetry_out()  # whoever imports OpenVINO in this package has imported this module before
 
-__all__ = ["Device", "Engine", "Network", "NetworkSource", "open_engine", "resolve_device"]
+__all__ = [
+    "Device",
+    "Engine",
+    "LoadedAhead",
+    "Network",
+    "NetworkSource",
+    "open_engine",
+    "resolve_device",
+]

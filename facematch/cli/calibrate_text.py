@@ -12,7 +12,7 @@ from facematch.cli.text_plot import roc_text, terminal_is_plain
 
 if TYPE_CHECKING:
     from facematch.calibration import GroupTable
-    from facematch.metrics import Interval, RateEstimate
+    from facematch.metrics import RateEstimate
     from facematch.workflows.calibrate import CalibrateResult
 
 SHOWN_DISPARITIES = 10
@@ -52,7 +52,7 @@ def _threshold(result: CalibrateResult) -> Iterator[str]:
         gallery = result.gallery
         yield (
             f"  searched in {gallery.size:,} references: FPIR {output.percent(gallery.fpir)} "
-            f"({_limits(gallery.interval)})"
+            f"({output.percent_limits(gallery.interval)})"
         )
 
 
@@ -95,11 +95,8 @@ def _rates(result: CalibrateResult) -> Iterator[str]:
 
 def _row(estimate: RateEstimate) -> str:
     pairs = f"{estimate.errors:,} / {estimate.comparisons:,}"
-    return f"{output.percent(estimate.rate):>10}   {pairs:>18}   {_limits(estimate.interval)}"
-
-
-def _limits(interval: Interval) -> str:
-    return f"{output.percent(interval.low)} to {output.percent(interval.high)}"
+    limits = output.percent_limits(estimate.interval)
+    return f"{output.percent(estimate.rate):>10}   {pairs:>18}   {limits}"
 
 
 def _new_people(result: CalibrateResult) -> Iterator[str]:
@@ -172,7 +169,7 @@ def groups(table: GroupTable) -> Iterator[str]:
     for group in table.groups:
         cells = "".join(
             f"{'' if estimate is None else output.percent(estimate.rate):>{width}}  "
-            f"{'' if estimate is None else _limits(estimate.interval):20}"
+            f"{'' if estimate is None else output.percent_limits(estimate.interval):20}"
             for estimate, width in ((group.fmr, 9), (group.fnmr, 7))
         )
         yield f"  {shortened(escaped(group.value), 13):14}{cells}".rstrip()

@@ -11,7 +11,7 @@ from facematch.cli.foreign import escaped, shortened
 from facematch.cli.text_plot import Tick, curve_text, roc_text, terminal_is_plain
 
 if TYPE_CHECKING:
-    from facematch.metrics import Interval, Limits, RateEstimate
+    from facematch.metrics import Limits, RateEstimate
     from facematch.workflows.evaluate import (
         IdentificationResult,
         SystemComparison,
@@ -105,7 +105,7 @@ def _tar(result: VerificationResult) -> Iterator[str]:
         if point.tar is None:
             yield f"{at}{'-':>10}   unresolved: takes {point.impostors_needed:,} impostor pairs"
         else:
-            limits = "" if point.interval is None else _limits(point.interval)
+            limits = "" if point.interval is None else output.percent_limits(point.interval)
             yield f"{at}{output.percent(point.tar):>10}   {limits}".rstrip()
 
 
@@ -270,11 +270,8 @@ def _verdict(name: str, difference: float, significant: bool) -> str:
 
 def _row(estimate: RateEstimate) -> str:
     pairs = f"{estimate.errors:,} / {estimate.comparisons:,}"
-    return f"{output.percent(estimate.rate):>10}   {pairs:>21}   {_limits(estimate.interval)}"
-
-
-def _limits(interval: Interval | Limits) -> str:
-    return f"{output.percent(interval.low)} to {output.percent(interval.high)}"
+    limits = output.percent_limits(estimate.interval)
+    return f"{output.percent(estimate.rate):>10}   {pairs:>21}   {limits}"
 
 
 def _range(limits: Limits | None) -> str:
@@ -282,7 +279,7 @@ def _range(limits: Limits | None) -> str:
 
 
 def _share_range(limits: Limits | None) -> str:
-    return "" if limits is None else f" (95 %: {_limits(limits)})"
+    return "" if limits is None else f" (95 %: {output.percent_limits(limits)})"
 
 
 def _short(text: str) -> str:

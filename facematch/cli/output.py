@@ -144,6 +144,18 @@ def print_failures(failed: Sequence[Failure], what: str) -> None:
         print(f"  … and {rest} more (--json lists all)", file=sys.stderr)
 
 
+# An end of an interval that is nearer to none or all than this is called that: an interval may
+# be wider than it need be, and thirteen digits tell nobody anything.
+_AS_GOOD_AS_ALL = 1e-6
+
+
+def percent_limits(interval: Interval | Limits) -> str:
+    """An interval of rates as per cent, rounded outwards at its ends."""
+    low = 0.0 if interval.low < _AS_GOOD_AS_ALL else interval.low
+    high = 1.0 if interval.high > 1 - _AS_GOOD_AS_ALL else interval.high
+    return f"{percent(low)} to {percent(high)}"
+
+
 def percent(rate: float) -> str:
     """A rate as per cent with as many digits as it needs; 100 % is said of 1 alone."""
     if 0.99 < rate < 1:

@@ -103,7 +103,7 @@ def limits(interval: Interval | Limits | None) -> str:
     """An interval of shares."""
     if interval is None:
         return "not known"
-    return f"{output.percent(interval.low)} to {output.percent(interval.high)}"
+    return output.percent_limits(interval)
 
 
 def groups_section(tables: Sequence[GroupTable], threshold: str, turned: bool) -> Section | None:

@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from facematch.calibration import load_calibration
 from facematch.cli import app
-from facematch.cli.output import percent
+from facematch.cli.output import percent, percent_limits
 from facematch.errors import CalibrationFormatError
+from facematch.metrics import Limits
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -289,6 +290,11 @@ def test_remarks_are_made(tmp_path: Path) -> None:
 )
 def test_only_all_is_called_100_per_cent(rate: float, text: str) -> None:
     assert percent(rate) == text
+
+
+def test_an_interval_is_rounded_outwards() -> None:
+    assert percent_limits(Limits(8.9e-8, math.nextafter(1, 0))) == "0 % to 100 %"
+    assert percent_limits(Limits(0.0000268, 0.99998)) == "0.00268 % to 99.998 %"
 
 
 @pytest.mark.parametrize(

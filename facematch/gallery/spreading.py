@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,43 +40,17 @@ def spread(
             yield waiting.popleft().result()
 
 
-class _SingleBlas:
-    """How many hold BLAS to one thread; the first limits it and the last gives it back."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holders = 0
-        self._give_back: Callable[[], None] | None = None
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        with self._lock:
-            self._holders += 1
-            if self._holders == 1:
-                # Late: a search for one probe, the common one, does without.
-                from threadpoolctl import threadpool_limits
-
-                self._give_back = threadpool_limits(1, "blas").restore_original_limits
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if self._holders == 0 and self._give_back is not None:
-                    self._give_back()
-                    self._give_back = None
-
-
-_SINGLE_BLAS = _SingleBlas()
-
-
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """BLAS takes one thread per call meanwhile, and what it took before afterwards.
 
-    OpenBLAS has one set of threads per process. Two callers that each want all of them wait for
-    one another, spinning: seven times slower than one thread each. The number of its threads
-    is the process's, so other users of NumPy's BLAS have one as well while a search runs.
+    OpenBLAS has one set of threads per process. Callers that each want all of them wait for one
+    another, spinning: seven times slower than one thread each. Their number is the process's,
+    so other users of NumPy's BLAS have one as well while a search runs. Of several searches
+    at a time, one decides (threadpoolctl sees to that); the others may just be slower.
     """
-    with _SINGLE_BLAS.held():
+    # Late: a search for one probe, the common one, does without.
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1, "blas"):
         yield

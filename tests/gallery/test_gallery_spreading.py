@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
@@ -41,24 +40,11 @@ def test_the_error_of_the_first_piece_that_has_one(threads: int) -> None:
         next(results)
 
 
-def test_blas_is_given_back_by_the_last() -> None:
+def test_blas_is_given_back() -> None:
     with threadpool_limits(2, "blas"):
         before = blas_threads()
-        inside, leave = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with single_threaded_blas():
-                inside.set()
-                leave.wait(10)
-
-        other = threading.Thread(target=hold)
-        with single_threaded_blas():
-            other.start()
-            assert inside.wait(10)
+        with single_threaded_blas(), single_threaded_blas():
             assert blas_threads() == {1}
-        assert blas_threads() == {1}
-        leave.set()
-        other.join()
         assert blas_threads() == before
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -30,6 +32,9 @@ def spread(
     if threads == 1:
         yield from map(work, pieces)
         return
+    # Late: a small gallery does without.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(threads, "search") as pool:
         waiting: deque[Future[Result]] = deque()
         for piece in pieces:

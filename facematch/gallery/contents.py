@@ -28,7 +28,6 @@ from facematch.gallery.seal import (
     as_bytes,
     structure_digest,
 )
-from facematch.gallery.spreading import spread, usable_cores
 from facematch.gallery.stored import TEXT_ERRORS, Stored
 from facematch.gallery.structure import Structure
 from facematch.types import BoolArray, Float32Array, Int64Array, Reference, UInt8Array
@@ -222,12 +221,7 @@ def _kept(old: Stored, keep: BoolArray, carried_bytes: int) -> Iterator[npt.NDAr
     unchecked = carried_bytes // old.row_bytes
     for start in range(0, unchecked, step):
         yield old.array[start : min(start + step, unchecked)]
-
-    def checked(start: int) -> npt.NDArray[Any]:
+    for start in range(unchecked, len(old), step):
         block = old.rows(start, min(start + step, len(old)))
         kept = keep[start : start + step]
-        return block if kept.all() else block[kept]
-
-    # Checked by another thread while the caller hashes and writes what came before.
-    starts = range(unchecked, len(old), step)
-    yield from spread(checked, starts, max(1, min(usable_cores(), len(starts))))
+        yield block if kept.all() else block[kept]

@@ -27,6 +27,9 @@ _VALUES_PER_THREAD = 1 << 20
 # The first block admits every row to the candidates; a small one soon gives a bound.
 _FIRST_BLOCK_ROWS = 1024
 
+# Hits of a probe that are sorted at a time. Its bound falls later for it, and lets in a few more.
+_HITS_AT_ONCE = 16
+
 # Block distances are rounded to float32. What lies this close to the bound stays a candidate
 # until distances are computed exactly, so that rounding decides neither membership nor ties.
 _SLACK = np.float32(2e-5)
@@ -143,34 +146,23 @@ def search(
     if not np.all(np.abs(np.linalg.norm(probes, axis=1) - 1) <= _MAX_PRODUCT - 1):
         raise ValueError("a probe is not finite or not of unit norm")
 
-    empty = _Pool(np.empty(0, np.int64), np.empty(0, np.float32), np.float32(np.inf))
-    pools = [empty] * len(probes)
-    bounds = np.full(len(probes), np.inf, np.float32)
+    pools = _Pools(len(probes), subject_index, top)
     negated = -probes
 
     def compare(block: slice) -> _Hits:
         # Bounds may fall meanwhile; an old one admits more than it need, never less.
         templates = gallery_templates[block]
-        return _hits(probes, negated, templates, metric, block.start, bounds)
-
-    def admit(hits: _Hits) -> None:
-        ends = np.searchsorted(hits.probes, np.arange(len(probes) + 1))
-        for probe in np.unique(hits.probes).tolist():
-            of_probe = slice(ends[probe], ends[probe + 1])
-            pools[probe] = _admit(
-                pools[probe], hits.rows[of_probe], hits.scores[of_probe], subject_index, top
-            )
-            bounds[probe] = pools[probe].bound
+        return _hits(probes, negated, templates, metric, block.start, pools.bounds)
 
     first = min(_FIRST_BLOCK_ROWS, block_rows, n)
     # One thread per product where we start several ourselves; that of one probe has no others.
     with single_threaded_blas() if threads > 1 and len(probes) > 1 else nullcontext():
-        admit(compare(slice(0, first)))
+        pools.take(compare(slice(0, first)))
         for hits in spread(compare, _blocks(first, n, block_rows), threads):
-            admit(hits)
+            pools.take(hits)
     ranked = [
         _rank(probe, pool.rows, gallery_templates, subject_index, top, metric)
-        for probe, pool in zip(probes, pools, strict=True)
+        for probe, pool in zip(probes, pools.admitted(), strict=True)
     ]
     k = len(ranked[0][0]) if ranked else 0
     rows = np.array([r for r, _ in ranked], np.int64).reshape(len(probes), k)
@@ -220,6 +212,50 @@ def _scores(
         return negated @ block.T, _MAX_PRODUCT
 
 
+class _Pools:
+    """The pools of all probes. Hits gather until there are enough to be worth sorting.
+
+    Attributes:
+        bounds: float32 (p,), the score that a row of a later block has to reach.
+    """
+
+    def __init__(self, probes: int, subject_index: Int32Array, top: int) -> None:
+        empty = _Pool(np.empty(0, np.int64), np.empty(0, np.float32), np.float32(np.inf))
+        self._pools = [empty] * probes
+        self._waiting: list[list[_Hits]] = [[] for _ in range(probes)]
+        self._subject_index = subject_index
+        self._top = top
+        self.bounds = np.full(probes, np.inf, np.float32)
+
+    def take(self, hits: _Hits) -> None:
+        """Take in what one block has."""
+        probes, starts = np.unique(hits.probes, return_index=True)
+        ends = np.append(starts, len(hits.probes))[1:]
+        spans = zip(probes.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        for probe, start, end in spans:
+            part = slice(start, end)
+            waiting = self._waiting[probe]
+            waiting.append(_Hits(hits.probes[part], hits.rows[part], hits.scores[part]))
+            if sum(len(w.rows) for w in waiting) >= _HITS_AT_ONCE:
+                self._admit(probe)
+
+    def admitted(self) -> list[_Pool]:
+        """The pools with all that was taken in."""
+        for probe, waiting in enumerate(self._waiting):
+            if len(waiting) > 0:
+                self._admit(probe)
+        return self._pools
+
+    def _admit(self, probe: int) -> None:
+        waiting = self._waiting[probe]
+        rows = np.concatenate([w.rows for w in waiting])
+        scores = np.concatenate([w.scores for w in waiting])
+        pool = _admit(self._pools[probe], rows, scores, self._subject_index, self._top)
+        waiting.clear()
+        self._pools[probe] = pool
+        self.bounds[probe] = pool.bound
+
+
 def _admit(
     pool: _Pool,
     rows: Int64Array,
@@ -227,14 +263,14 @@ def _admit(
     subject_index: Int32Array,
     top: int,
 ) -> _Pool:
-    """Take in the hits of one block; drop what can no longer be in the result."""
+    """Take in hits; drop what can no longer be in the result."""
     rows = np.concatenate([pool.rows, rows])
     scores = np.concatenate([pool.scores, scores])
     subjects = subject_index[rows]
     order = np.lexsort((scores, subjects))
     rows, scores, subjects = rows[order], scores[order], subjects[order]
 
-    is_best = np.r_[True, subjects[1:] != subjects[:-1]]
+    is_best = np.append(True, subjects[1:] != subjects[:-1])
     best = scores[is_best]
     best_of_subject = best[np.cumsum(is_best) - 1]
     bound = np.float32(np.inf)

@@ -12,11 +12,7 @@ import numpy.typing as npt
 from facematch.errors import GalleryCorruptError
 from facematch.gallery.format import BLOCK_BYTES, block_count
 from facematch.gallery.seal import as_bytes, damaged_blocks
-from facematch.gallery.spreading import spread, usable_cores
 from facematch.types import Int64Array, UInt8Array
-
-# Blocks that a thread checks at a time (4 MiB).
-_SPAN_BLOCKS = 256
 
 # Encoding of all text in the file; see format.py.
 TEXT_ERRORS = "surrogateescape"
@@ -72,15 +68,7 @@ class Stored:
 
     def damaged(self) -> Int64Array:
         """Numbers of all blocks that are not what was written."""
-        data = as_bytes(self.array)
-        blocks = np.arange(len(self.digests))
-        spans = [blocks[i : i + _SPAN_BLOCKS] for i in range(0, len(blocks), _SPAN_BLOCKS)]
-        found = spread(
-            lambda span: damaged_blocks(data, self.digests, span),
-            spans,
-            max(1, min(usable_cores(), len(spans))),
-        )
-        return np.concatenate([blocks[:0], *found])
+        return damaged_blocks(as_bytes(self.array), self.digests, np.arange(len(self.digests)))
 
     def corrupt(self, problem: str) -> GalleryCorruptError:
         return GalleryCorruptError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from facematch.gallery.checks import check_reference, check_templates
 from facematch.gallery.contents import Content, reference_contents, subject_contents
 from facematch.gallery.names import normalize_subject
 from facematch.gallery.reader import Gallery, not_found, unknown_subject
+from facematch.gallery.search import Int32Array
 from facematch.types import BoolArray, Float32Array, ModelIdentity, Reference
+
+_PENDING = ("_keep", "_subject", "_names", "_rows", "_distinct")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +40,6 @@ class PendingChanges:
     """
 
     _additions: list[_Addition]
-    _distinct: frozenset[tuple[int, int]]
 
     def __init__(
         self, path: Path, base: Gallery | None, identity: ModelIdentity, *, snapshot_due: bool
@@ -47,6 +50,9 @@ class PendingChanges:
         # a version that holds what is being removed.
         self._snapshot_due = snapshot_due
         self._load(base)
+        # What is damaged says so at once.
+        for name in _PENDING:
+            getattr(self, name)
 
     @property
     def gallery(self) -> Gallery:
@@ -232,16 +238,33 @@ class PendingChanges:
         self._snapshot_due = False
 
     def _load(self, base: Gallery | None) -> None:
+        """Start from a gallery. What it holds is read when needed: after a last commit, never."""
         self._base = base
-        rows = 0 if base is None else len(base)
-        self._keep: BoolArray = np.ones(rows, bool)
-        self._subject = np.zeros(0, np.int32) if base is None else base.subject_index.copy()
-        # Names of removed subjects stay in the list; only those in the dict are written.
-        self._names: list[str] = [] if base is None else list(base.subject_names)
-        self._rows: dict[str, int] = {name: row for row, name in enumerate(self._names)}
+        for name in _PENDING:
+            self.__dict__.pop(name, None)
         self._additions = []
-        self._distinct = frozenset() if base is None else base.distinct
         self._snapshots = 0 if base is None else base.info.snapshots
+
+    @cached_property
+    def _keep(self) -> BoolArray:
+        return np.ones(0 if self._base is None else len(self._base), bool)
+
+    @cached_property
+    def _subject(self) -> Int32Array:
+        return np.zeros(0, np.int32) if self._base is None else self._base.subject_index.copy()
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Those of removed subjects stay in the list; only those in ``_rows`` are written."""
+        return [] if self._base is None else list(self._base.subject_names)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self._names)}
+
+    @cached_property
+    def _distinct(self) -> frozenset[tuple[int, int]]:
+        return frozenset() if self._base is None else self._base.distinct
 
     def _is_changed(self, base: Gallery) -> bool:
         return (

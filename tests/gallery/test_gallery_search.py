@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.gallery import Gallery, search
+from facematch.gallery.search import UnsoundTemplateError
 from facematch.metrics.distances import distance
 from facematch.types import Metric
 
@@ -38,18 +39,21 @@ def found(result: object, probe: int) -> list[tuple[float, int, int]]:
     subjects=st.integers(1, 40),
     top=st.integers(1, 50),
     block=st.integers(1, 64),
+    threads=st.integers(1, 3),
     metric=st.sampled_from(Metric),
     seed=st.integers(0, 10_000),
 )
 def test_agrees_with_sorting_all_distances(
-    n: int, subjects: int, top: int, block: int, metric: Metric, seed: int
+    n: int, subjects: int, top: int, block: int, threads: int, metric: Metric, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     templates = templates_of(n, seed)
     templates[rng.integers(0, n, n // 3)] = templates[0]  # exact ties
     index = rng.integers(0, subjects, n).astype(np.int32)
-    probes = np.concatenate([templates[:2], templates_of(2, seed + 1)])
-    result = search(templates, index, probes, top=top, metric=metric, block_rows=block)
+    probes = np.concatenate([templates[:2], templates_of(2, seed + 1)])[: 1 + seed % 4]
+    result = search(
+        templates, index, probes, top=top, metric=metric, block_rows=block, threads=threads
+    )
     assert result.references_compared == n * len(probes)
     for i, probe in enumerate(probes):
         assert found(result, i) == oracle(templates, index, probe, top, metric)
@@ -63,6 +67,45 @@ def test_hundred_thousand_references() -> None:
     result = search(templates, index, probes, top=5, metric=Metric.COSINE)
     for i in range(p):
         assert found(result, i) == oracle(templates, index, probes[i], 5, Metric.COSINE)
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+def test_threads_and_blocks_do_not_matter(probes: int) -> None:
+    templates = templates_of(20_000, 3, d=32)
+    templates[5_000:5_040] = templates[17_000]
+    index = np.random.default_rng(2).integers(0, 5_000, len(templates)).astype(np.int32)
+    sought = np.concatenate([templates[17_000:17_001], templates_of(2, 4, d=32)])[:probes]
+    for metric in (Metric.COSINE, Metric.EUCLIDEAN):
+        results = [
+            search(templates, index, sought, top=30, metric=metric, block_rows=b, threads=t)
+            for b, t in [(None, None), (1_000, 1), (1_000, 3), (7_001, 2), (20_000, 4)]
+        ]
+        for i in range(probes):
+            assert found(results[0], i) == oracle(templates, index, sought[i], 30, metric)
+            assert all(found(other, i) == found(results[0], i) for other in results)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("probes", [1, 2])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [(np.nan, "not finite"), (-np.inf, "not finite"), (3e38, "not of unit norm")],
+)
+def test_the_first_unsound_template_is_named(
+    threads: int, probes: int, value: float, problem: str
+) -> None:
+    templates = templates_of(4_000)
+    templates[[1_500, 3_900]] = value
+    index = np.zeros(len(templates), np.int32)
+    with pytest.raises(UnsoundTemplateError, match=problem) as caught:
+        search(
+            *(templates, index, templates_of(probes, 1)),
+            top=1,
+            metric=Metric.COSINE,
+            block_rows=200,
+            threads=threads,
+        )
+    assert caught.value.row == 1_500
 
 
 @pytest.mark.parametrize("metric", list(Metric))

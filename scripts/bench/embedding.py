@@ -10,8 +10,8 @@ from figures import Outcome, compared
 from measuring import Worker, in_turns
 
 NAME = "embedding"
-CROPS, QUICK_CROPS = 128, 32
-ROUNDS, QUICK_ROUNDS = 7, 3
+CROPS, QUICK_CROPS = 64, 32
+ROUNDS, QUICK_ROUNDS = 7, 2
 BATCH = 32
 
 # Noise costs what faces cost: no network here looks at the pixels before it computes.

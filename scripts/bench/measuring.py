@@ -98,9 +98,7 @@ def serve(work):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.__exit__(kind, error, trace)  # closes its input, at which it ends
 
     def __call__(self) -> tuple[float, float]:
         """Seconds by the clock and of the processor."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import peers
 from figures import Figure, Outcome, Spread
 from measuring import BenchError
 
 FULL_GOAL, FAST_GOAL = 4.0, 10.0
 SECOND_RUN_GOAL = 20.0
+# Of a search among a million: ratio to FAISS, and share of what the machine can do.
+SEARCH_GOALS = {"first answer, 1": (30.0, None), "warm, 1 ": (2.5, 0.9), "warm, 64": (5.0, 0.8)}
+SEARCHED = 1_000_000
 
 
 def outcome_of_module(name: str, module: ModuleType, data: Path, quick: bool) -> Outcome:
@@ -22,11 +27,17 @@ def outcome_of_module(name: str, module: ModuleType, data: Path, quick: bool) ->
     """
     if name == "calibration":
         return calibration(module.measure(data, quick))
+    # For FAISS; at the end, so that all else is facematch's own.
+    sys.path.append(str(peers.site_packages()))
     found = module.run(data, quick)
     if isinstance(found, Outcome):
         return found
     if not isinstance(found, list):
         raise BenchError(f"{name}.run gave {type(found).__name__} instead of figures")
+    if name == "search":
+        return search(found)
+    if all("median_ms" not in row for row in found):
+        return alone(name, found)
     return side_by_side(name, found)
 
 
@@ -49,6 +60,42 @@ def side_by_side(name: str, rows: Sequence[Mapping[str, Any]]) -> Outcome:
         for row in rows
     ]  # fmt: skip
     return Outcome(tuple(figures), f"see `scripts/bench/{name}.py`; " + "; ".join(sizes) + ".")
+
+
+def search(rows: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Of rows with times by arm, the ratio to FAISS's faster arm and a share of the floor."""
+    figures = []
+    for row in rows:
+        times, n = row["median_ms"], row["templates"]
+        goals = (g for start, g in SEARCH_GOALS.items() if row["workload"].startswith(start))
+        ratio_goal, share_goal = next(goals, (None, None)) if n == SEARCHED else (None, None)
+        what = f"{row['workload']}, {n:,} templates"
+        faiss = min(ms for arm, ms in times.items() if arm.startswith("FAISS"))
+        figures.append(
+            Figure("search", what, "ms", times["facematch"], "FAISS", faiss,
+                   Spread(*row["ratio"]), at_least=ratio_goal)
+        )  # fmt: skip
+        if row["share_of_floor"]:
+            share = row["share_of_floor"][1]
+            figures.append(
+                Figure("search", f"{what}: share of the machine's rate", "", share,
+                       at_least=share_goal)
+            )  # fmt: skip
+    return Outcome(
+        tuple(figures), f"{rows[0]['rounds']} rounds, in turns; see `scripts/bench/search.py`."
+    )
+
+
+def alone(name: str, rows: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Of rows with ``median_s`` and ``peak_mib``, and nobody to compare with."""
+    figures = []
+    for row in rows:
+        what = f"{row['workload']}, {row['templates']:,} templates"
+        figures += [
+            Figure(name, what, "s", row["median_s"]),
+            Figure(name, f"{what}: peak memory", "MiB", row["peak_mib"]),
+        ]
+    return Outcome(tuple(figures), f"{rows[0]['rounds']} rounds; see `scripts/bench/{name}.py`.")
 
 
 def _short(value: object) -> str:

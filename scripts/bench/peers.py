@@ -59,6 +59,11 @@ def python() -> Path:
     return interpreter
 
 
+def site_packages() -> Path:
+    """Where its packages are."""
+    return next(python().parent.parent.glob("lib/python*/site-packages"))
+
+
 def versions() -> dict[str, str]:
     """What is installed there, if it is."""
     interpreter = folder() / "bin" / "python"

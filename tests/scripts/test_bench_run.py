@@ -118,6 +118,19 @@ def test_figures_of_the_other_benchmarks(run: ModuleType) -> None:
     assert (full.ours, full.theirs, full.at_least, full.met) == (134.0, 364.0, 4.0, False)
     assert (fast.ratio.median, fast.at_least) == (8.1, 10.0)
 
+    row = {
+        "workload": "warm, 1 probe",
+        "templates": 1_000_000,
+        "rounds": 5,
+        "median_ms": {"facematch": 20.0, "FAISS, one thread": 90.0, "FAISS, its threads": 60.0},
+        "ratio": [2.8, 3.0, 3.1],
+        "share_of_floor": [0.8, 0.85, 0.9],
+    }
+    ratio, share = adapters.search([row]).figures
+    assert (ratio.theirs, ratio.met, share.met) == (60.0, True, False)
+    row = {"workload": "open", "templates": 10, "rounds": 1, "median_s": 0.5, "peak_mib": 9.0}
+    assert [f.ours for f in adapters.alone("gallery_scale", [row]).figures] == [0.5, 9.0]
+
     calibration = load("calibration_bench", "calibration.py")
     measured = [
         calibration.Measured("sweep of 10,000,000 scores", 1.26, 572.0),

@@ -123,6 +123,8 @@ def calibration(measured: Sequence[Any]) -> Outcome:
     ratio = first.seconds / second.seconds
     figures[-1] = Figure(
         "calibration", second.what, "s", second.seconds, "first run", first.seconds,
-        Spread(ratio, ratio, ratio), at_least=SECOND_RUN_GOAL,
+        Spread(ratio, ratio, ratio),
+        # Of a short list, starting up is most of either run.
+        at_least=SECOND_RUN_GOAL if "800 pairs" in second.what else None,
     )  # fmt: skip
     return Outcome(tuple(figures), "one run each; see `scripts/bench/calibration.py`.")

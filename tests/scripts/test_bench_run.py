@@ -134,8 +134,8 @@ def test_figures_of_the_other_benchmarks(run: ModuleType) -> None:
     calibration = load("calibration_bench", "calibration.py")
     measured = [
         calibration.Measured("sweep of 10,000,000 scores", 1.26, 572.0),
-        calibration.Measured("calibrate, first run", 60.0, 0.0),
-        calibration.Measured("calibrate, second run", 2.5, 0.0),
+        calibration.Measured("calibrate, 800 pairs, first run", 60.0, 0.0),
+        calibration.Measured("calibrate, 800 pairs, second run", 2.5, 0.0),
     ]
     sweep, peak, first, second = adapters.calibration(measured).figures
     assert (sweep.met, peak.met, first.met) == (True, True, None)

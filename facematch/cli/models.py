@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ import typer
 
 from facematch.choices import DEFAULT_MODEL, Architecture, Device
 from facematch.cli import asking, options, output
-from facematch.cli.foreign import escaped, finite
+from facematch.cli.foreign import escaped, finite, shortened
 from facematch.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
 
 TERMINAL_CELLS = 80
+GROUP_CELLS = 27
 MEBIBYTE = 1 << 20
 
 app = typer.Typer(
@@ -253,6 +254,25 @@ def _print_details(details: ModelDetails) -> None:
     for key, value in bundle.card.items():
         if isinstance(value, str) and key not in ("name", "fingerprint", "architecture"):
             print(_wrapped(f"{key.replace('_', ' ')}: {value}"))
+    _print_groups(bundle.card)
+
+
+def _print_groups(card: Mapping[str, Any]) -> None:
+    from facematch.embedding.group_errors import error_rates_by_group
+
+    found = error_rates_by_group(card)
+    if found is None:
+        return
+    print(f"  false matches within groups of people, at the threshold {found.threshold:.4f}")
+    print(f"    {'group':{GROUP_CELLS}} comparisons  matches    rate (95 % interval)")
+    for line in sorted(found.groups, key=lambda line: -line.fmr):
+        group = shortened(escaped(line.group), GROUP_CELLS)
+        limits = f"({100 * line.low:.2f} to {100 * line.high:.2f})"
+        print(
+            f"    {group:{GROUP_CELLS}} {line.comparisons:11} {line.false_matches:8}"
+            f"  {100 * line.fmr:6.2f} % {limits}"
+        )
+    print(_wrapped(found.protocol))
 
 
 def _wrapped(text: str) -> str:

@@ -4,7 +4,8 @@
     graph.xml           the network's structure as OpenVINO IR, without weights: each weight
                         is an input named after its tensor in model.safetensors
     graph.bin           the structure's small constants (shapes, axes)
-    card.json           what it is, what it was trained on and under which terms, figures
+    card.json           what it is, what it was trained on and under which terms, figures;
+                        false matches by groups of people, if measured (group_errors.py)
     calibration.json    its threshold (absent until it was calibrated)
 
 Because the structure refers to the weights by name, they are on disk once, and the form to

@@ -30,8 +30,8 @@ ABOUT = {
     "one on your own data for anything else.",
     "licence": "Weights: non-commercial research only, as their training data. Code: Apache-2.0.",
     "limits": [
-        "Error rates differ between groups of people; those of this network have not been "
-        "measured by group yet. Calibrate on people like yours.",
+        "Error rates differ between groups of people: see error_rates_by_group, which knows "
+        "false matches only. Calibrate on people like yours.",
         "CelebA and LFW may share people (CelebA gives no names), so figures on LFW may flatter.",
         "Not for deciding about people without a human look; no presentation attack detection.",
     ],

@@ -134,6 +134,26 @@ def test_show(models_root: Path) -> None:
     assert "similarity to 112x112 pixels" in text
 
 
+def test_show_prints_false_matches_by_group_worst_first(copied: Path) -> None:
+    lines = [
+        {"comparisons": 1000, "false_matches": n, "fmr": n / 1000, "fmr_interval": [0, 0.0456]}
+        | {"group": name}
+        for name, n in (("few \x1b[31m", 1), ("many " + 40 * "x", 12))
+    ]
+    entry = {"protocol": "how", "threshold": 0.5, "groups": lines}
+    change_card(copied, error_rates_by_group=entry)
+    text = run("show", copied).stdout
+    assert "\x1b" not in text
+    assert "at the threshold 0.5000" in text
+    many, few = (line for line in text.splitlines() if "(0.00 to 4.56)" in line)
+    assert "many" in many
+    assert "1000       12    1.20 %" in many
+    assert "few \\x1b[31m" in few
+    assert max(map(len, (many, few))) <= command.TERMINAL_CELLS
+    change_card(copied, error_rates_by_group={"groups": 3})
+    assert "false matches" not in run("show", copied).stdout
+
+
 def test_show_survives_a_hostile_card(copied: Path) -> None:
     change_card(copied, terms="\x1b]0;owned\x07 research\nonly " + 30 * "x ", score=float("nan"))
     text = run("show", copied).stdout

@@ -119,6 +119,7 @@ def _common(
     logging.getLogger("facematch").setLevel(logging.INFO)  # --quiet takes that back
     # Pillow tells of odd tags in pictures; what matters of them becomes an error of ours.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

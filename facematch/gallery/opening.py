@@ -25,6 +25,7 @@ from facematch.gallery.patient import PatientFile
 from facematch.gallery.seal import MAGIC, Seal, structure_digest
 from facematch.gallery.stored import Stored
 from facematch.gallery.structure import GalleryInfo, Structure, read_structure
+from facematch.gallery.trial import try_structure
 from facematch.types import UInt8Array
 
 # The checksums, which have to be left, are 32 bytes for each 16384 of a whole gallery, and a
@@ -104,8 +105,8 @@ def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
     them, the number of references is known to be no more than fits into the file.
 
     Raises:
-        GalleryFormatError: it is not a gallery, its structure cannot be read, or too much of
-            it is missing.
+        GalleryFormatError: it is not a gallery, its structure cannot be read, in a child
+            process first, or too much of it is missing.
         OSError: it cannot be read.
     """
     size = file.seek(0, io.SEEK_END)
@@ -119,7 +120,9 @@ def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
     )
     if promised > min(_MOST_PROMISED_PER_BYTE * size, _MOST_PROMISED):
         raise too_few
-    structure = read_structure(_Padded(file, promised), path, promised)
+    if not isinstance(file, io.BytesIO):  # what was decrypted is as it was encrypted
+        try_structure(path, promised)
+    structure = read_structure(Padded(file, promised), path, promised)
     for name in INDEX:
         extent = structure.extents[name]
         if extent.offset + extent.nbytes > size:
@@ -128,7 +131,7 @@ def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
     return DamagedColumns(structure.info, columns, structure.rows)
 
 
-class _Padded(PatientFile):
+class Padded(PatientFile):
     """A file with zeros in place of its missing tail."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:

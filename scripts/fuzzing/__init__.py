@@ -1,0 +1,1 @@
+"""Parts of ``scripts/fuzz``: files that are wrong in every way, and what reads them."""

@@ -1,0 +1,71 @@
+"""The quick fuzzing finds nothing, and something where there is something to find."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FUZZ = ROOT / "scripts" / "fuzz"
+
+
+def run(*arguments: str, program: str | None = None) -> subprocess.CompletedProcess[str]:
+    start = [str(FUZZ)] if program is None else ["-c", program, str(FUZZ)]
+    return subprocess.run(
+        [sys.executable, *start, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+def test_quick_fuzzing_finds_nothing() -> None:
+    done = run("--quick")
+    assert (done.returncode, done.stderr) == (0, "")
+    for target in ("pictures", "pairs", "gallery", "card", "graph", "calibration", "archive"):
+        assert f"| {target} " in done.stdout
+    total = [cell.strip() for cell in done.stdout.splitlines()[-1].split("|")[1:-1]]
+    assert total[:2] == ["all", "2,000"]
+    assert total[4] == "0"
+    assert int(total[2].replace(",", "")) > 200  # a fuzzer whose cases are all refused is blind
+
+
+# Each makes a reader do what none may, and lets the script run in the same process.
+HARNESS = """
+import os, runpy, signal, sys, time
+sys.argv = sys.argv[1:]
+sys.path[:0] = [os.path.dirname(sys.argv[0])]
+import fuzzing.targets as targets
+from facematch.errors import InputError
+def wrong(content, name):
+    {wrong}
+targets.decode_image = wrong
+sys.exit(runpy.run_path(sys.argv[0], run_name="__main__"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("raise KeyError(name)", "KeyError at "),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "signal SIGSEGV"),
+        ("[0 for _ in iter(int, 1)]", "hang"),
+        ("raise InputError('one' + chr(10) + 'two')", "a refusal of several lines"),
+        ("os.write(2, b'oh'); raise InputError('x')", "wrote on the terminal"),
+        ("bytearray(3 << 30)", "MemoryError at "),
+    ],
+)
+def test_what_may_not_happen_is_found(wrong: str, words: str, tmp_path: Path) -> None:
+    arguments = ("--only", "pictures", "--cases", "1", "--out", str(tmp_path / "found"))
+    done = run(*arguments, program=HARNESS.format(wrong=wrong))
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "again: scripts/fuzz --only pictures --seed 0 --case 0" in done.stderr
+    saved = sorted(path.name for path in (tmp_path / "found").iterdir())
+    assert saved == ["pictures-0-0-small.picture", "pictures-0-0.picture"]

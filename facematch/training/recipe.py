@@ -243,7 +243,8 @@ def _converted(name: str, value: Any, hint: Any) -> Any:
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(kind for kind in kinds if kind is not types.NoneType)
     if typing.get_origin(kind) is tuple:
-        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        listed = isinstance(value, list | tuple)
+        if not listed or not all(isinstance(item, str) for item in value):
             raise UsageError(f"{name}: expected a list of texts, got {value!r}")
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

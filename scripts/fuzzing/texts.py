@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -213,11 +214,11 @@ def _change(rng: random.Random, node: Any) -> None:
         if draw < 0.15:
             del node[key]
         elif draw < 0.2 and isinstance(node, dict):
-            node[rng.choice(_WORDS)] = rng.choice(_VALUES)
+            node[rng.choice(_WORDS)] = deepcopy(rng.choice(_VALUES))
         elif isinstance(inner, int | float) and draw < 0.5:
             node[key] = inner * rng.choice((-1, 0, 2, 1e300, 0.999, 1.001))
         else:
-            node[key] = rng.choice(_VALUES)
+            node[key] = deepcopy(rng.choice(_VALUES))
         return
 
 

@@ -119,3 +119,21 @@ def test_values_are_what_typer_makes_of_them(
     monkeypatch.setattr(typer.main, "get_command", lambda _: command)
     result = CliRunner().invoke(program, arguments)
     assert (result.exit_code, result.output) == (expected.exit_code, expected.output)
+
+
+# A directory of a TIFF that promises 24 samples a pixel, on which Pillow comments in its log.
+_REMARKABLE_TIFF = (
+    "49492a00080000000f000001040001000000080000000101040001000000080000000201040001000000"
+    "080000000301040001000000040000000601030001000000070000000a010900ffff0000020000001101"
+    "0400010000002e010000150103000200000018000000"
+)
+
+
+def test_a_codec_has_no_words_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.tif"
+    path.write_bytes(bytes.fromhex(_REMARKABLE_TIFF))
+    command = [sys.executable, "-P", "-m", "facematch", "detect", "-q", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 3
+    assert "hostile.tif: damaged, truncated or unsupported TIFF" in done.stderr
+    assert "More samples" not in done.stderr

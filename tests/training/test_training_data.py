@@ -97,6 +97,18 @@ def test_a_changed_archive_is_decoded_again(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.images[0], crop(seed))
 
 
+def test_a_member_that_has_another_name_inside_is_left_out(tmp_path: Path) -> None:
+    archive = archive_of(
+        tmp_path / "one.zip", {"a/1.png": encoded(crop(1)), "a/é.png": encoded(crop(2))}
+    )
+    content = archive.read_bytes()
+    name = "a/é.png".encode()
+    assert content.index(name) < content.rindex(name)  # before the member, and in the directory
+    archive.write_bytes(content.replace(name, b"a/\xff\xff.png", 1))
+    found = open_crops([archive], tmp_path / "cache")
+    assert found.names == ("one.zip:a/1.png",)
+
+
 def test_damaged_members_are_left_out_and_named(tmp_path: Path) -> None:
     flipped = encoded(crop(9))
     archive = archive_of(

@@ -55,6 +55,7 @@ def test_a_recipe_survives_its_own_file(tmp_path: Path) -> None:
         ({"data": ["a"], "identities": "many"}, "identities: expected int"),
         ({"data": ["a"], "identities": True}, "identities: expected int"),
         ({"data": "a"}, "data: expected a list"),
+        ({"data": 5}, "data: expected a list"),
         ({"data": ["a"], "steps": 5, "epochs": 1.0}, "give one of them"),
         ({"data": ["a"], "loss_weight": 0.0}, "needs a teacher"),
         ({"data": ["a"], "loss": "quadruplet-distillation"}, "needs a teacher"),

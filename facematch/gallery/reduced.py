@@ -150,9 +150,11 @@ class ReducedTemplates:
         best = self._scores[:whole].reshape(-1, _SEGMENT).max(axis=1)
         if whole < len(self._scores):
             best = np.append(best, self._scores[whole:].max())
-        rows = self._rows_of(np.flatnonzero(best + self._slack >= self._bound(best, top)))
+        bound = self._bound(best, top)
+        rows = self._rows_of(np.flatnonzero(best + self._slack >= bound))
         slack = self._slack[rows // _SEGMENT]
-        return rows[self._scores[rows] + slack >= self._bound(best, top)]
+        kept: Int64Array = rows[self._scores[rows] + slack >= bound]
+        return kept
 
     def _bound(self, best: Float32Array, top: int) -> float:
         """What the products of the ``top`` nearest subjects reach at least.

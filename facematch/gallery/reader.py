@@ -28,6 +28,7 @@ from facematch.gallery.keys import Keys
 from facematch.gallery.names import has_forbidden, normalize_subject, suggestions
 from facematch.gallery.opening import open_columns
 from facematch.gallery.quality import quality_from
+from facematch.gallery.reduced import ReducedTemplates
 from facematch.gallery.search import Int32Array, UnsoundTemplateError, search
 from facematch.gallery.stored import Stored, StoredText
 from facematch.gallery.structure import GalleryInfo
@@ -79,6 +80,7 @@ class Gallery:
         self.info = info
         self.master = master
         self._columns = columns
+        self._reduced: ReducedTemplates | None = None
 
     @classmethod
     def open(
@@ -133,6 +135,7 @@ class Gallery:
     def close(self) -> None:
         """Let go of the file. Arrays taken from the gallery before stay valid."""
         self._columns = {}
+        self._reduced = None
         for name in _CACHED:
             self.__dict__.pop(name, None)
 
@@ -262,13 +265,12 @@ class Gallery:
             )
         templates = self.column("templates")
         try:
-            result = search(templates.array, self.subject_index, probes, top=top, metric=metric)
+            if self._reduced is None:
+                result = search(templates.array, self.subject_index, probes, top=top, metric=metric)
+            else:
+                result = self._reduced.search(probes, top=top, metric=metric)
         except UnsoundTemplateError as exc:
-            raise GalleryCorruptError(
-                f"{self.path} is damaged: template {exc.row}, of subject "
-                f"{self.subject_name(int(self.subject_index[exc.row]))!r}, is {exc.problem}; "
-                "run `facematch gallery verify`"
-            ) from exc
+            raise self._unsound(exc) from exc
         for row in np.unique(result.rows).tolist():
             templates.rows(row, row + 1)
         return [
@@ -278,6 +280,20 @@ class Gallery:
             )
             for s, d, r in zip(result.subjects, result.distances, result.rows, strict=True)
         ]
+
+    def reduce(self) -> None:
+        """Get ready for many searches of few faces each: the same answers in half the time.
+
+        Takes the time of about a hundred searches, and memory for a quarter of the templates.
+        Nothing is written. Until the gallery is closed, one search may run at a time.
+
+        Raises:
+            GalleryCorruptError: a template is not finite or not of unit norm.
+        """
+        try:
+            self._reduced = ReducedTemplates(self.templates, self.subject_index)
+        except UnsoundTemplateError as exc:
+            raise self._unsound(exc) from exc
 
     def verify(self) -> IntegrityReport:
         """Check everything that is stored; see :func:`check_integrity`."""
@@ -292,6 +308,13 @@ class Gallery:
     def text(self, name: str) -> StoredText:
         """A column of strings of the layout, for the gallery package."""
         return StoredText(self.column(f"{name}/offsets"), self.column(f"{name}/utf8"))
+
+    def _unsound(self, error: UnsoundTemplateError) -> GalleryCorruptError:
+        return GalleryCorruptError(
+            f"{self.path} is damaged: template {error.row}, of subject "
+            f"{self.subject_name(int(self.subject_index[error.row]))!r}, is {error.problem}; "
+            "run `facematch gallery verify`"
+        )
 
     @cached_property
     def _rows_by_name(self) -> dict[str, int]:

@@ -12,7 +12,6 @@ Making it costs about as much as a hundred searches save, so it is for programs 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facematch.gallery.search import Int32Array, SearchResult, UnsoundTemplateError, search
+from facematch.gallery.spreading import usable_cores
 from facematch.types import Float32Array, Int64Array, Metric
 
 _RANKED_BY_PRODUCT = (Metric.COSINE, Metric.EUCLIDEAN, Metric.SQUARED_EUCLIDEAN)
@@ -193,7 +193,7 @@ class ReducedTemplates:
             ov.Model([products], [probe]),
             "CPU",
             {
-                "INFERENCE_NUM_THREADS": _usable_cores(),
+                "INFERENCE_NUM_THREADS": usable_cores(),
                 "PERFORMANCE_HINT": "LATENCY",
                 # No bfloat16 and no probe of 8 bits: the bound is for float32.
                 "INFERENCE_PRECISION_HINT": "f32",
@@ -239,10 +239,3 @@ def _require_unit_norm(block: Float32Array, first: int) -> None:
         finite = bool(np.isfinite(block[wrong[0]]).all())
         problem = "not of unit norm" if finite else "not finite"
         raise UnsoundTemplateError(first + int(wrong[0]), problem)
-
-
-def _usable_cores() -> int:
-    """Cores that this process may use; all of them where the system does not say (macOS)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

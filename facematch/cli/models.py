@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -254,13 +254,11 @@ def _print_details(details: ModelDetails) -> None:
     for key, value in bundle.card.items():
         if isinstance(value, str) and key not in ("name", "fingerprint", "architecture"):
             print(_wrapped(f"{key.replace('_', ' ')}: {value}"))
-    _print_groups(bundle.card)
+    _print_groups(details)
 
 
-def _print_groups(card: Mapping[str, Any]) -> None:
-    from facematch.embedding.group_errors import error_rates_by_group
-
-    found = error_rates_by_group(card)
+def _print_groups(details: ModelDetails) -> None:
+    found = details.groups
     if found is None:
         return
     print(f"  false matches within groups of people, at the threshold {found.threshold:.4f}")

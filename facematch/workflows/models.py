@@ -18,6 +18,7 @@ from facematch.embedding.cost import NetworkCost as NetworkCost
 from facematch.embedding.cost import cost_of_architecture, cost_of_bundle
 from facematch.embedding.download import Progress, download
 from facematch.embedding.embedder import Embedder
+from facematch.embedding.group_errors import ErrorRatesByGroup, error_rates_by_group
 from facematch.embedding.install import SOURCE_SHA256, install_published
 from facematch.embedding.pins import PINS, is_sha256, read_pins
 from facematch.embedding.published import LARGEST_FILE_BYTES, PUBLISHED, PublishedModel
@@ -99,6 +100,7 @@ class ModelDetails:
         files: of the bundle, by name.
         calibrated: whether the bundle has a calibration of its own.
         cost: of one face, if it was measured.
+        groups: false matches within groups of people, if the card states them.
     """
 
     bundle: ModelBundle
@@ -106,6 +108,7 @@ class ModelDetails:
     files: tuple[BundleFile, ...]
     calibrated: bool
     cost: NetworkCost | None = None
+    groups: ErrorRatesByGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ def show_model(name: str = DEFAULT_MODEL, *, measure: bool = False) -> ModelDeta
         _files(bundle.path),
         bundle.calibration_path.is_file(),
         cost_of_bundle(bundle) if measure else None,
+        error_rates_by_group(bundle.card),
     )
 
 

@@ -50,9 +50,11 @@ def network() -> Network:
         "conv": rng.normal(size=(4, 3, 3, 3)).astype(np.float32),
         "head": rng.normal(size=(8, 4)).astype(np.float16),
     }
-    x = ops.parameter([-1, 3, 8, 8], np.float32, "x")
-    conv = ops.parameter([4, 3, 3, 3], np.float32, "conv")
-    head = ops.parameter([8, 4], np.float32, "head")
+    x = ops.parameter([-1, 3, 8, 8], np.float32)
+    conv = ops.parameter([4, 3, 3, 3], np.float32)
+    head = ops.parameter([8, 4], np.float32)
+    for parameter, name in ((x, "x"), (conv, "conv"), (head, "head")):
+        parameter.set_friendly_name(name)  # by which a bundle finds its tensors
     maps = ops.relu(ops.convolution(x, conv, [1, 1], [0, 0], [0, 0], [1, 1]))
     pooled = ops.reduce_mean(maps, np.array([2, 3], np.int64), False)
     output = ops.matmul(pooled, head, False, True)

@@ -28,12 +28,14 @@ def run(*arguments: str, program: str | None = None) -> subprocess.CompletedProc
 def test_quick_fuzzing_finds_nothing() -> None:
     done = run("--quick")
     assert (done.returncode, done.stderr) == (0, "")
-    for target in ("pictures", "pairs", "gallery", "card", "graph", "calibration", "archive"):
-        assert f"| {target} " in done.stdout
-    total = [cell.strip() for cell in done.stdout.splitlines()[-1].split("|")[1:-1]]
-    assert total[:2] == ["all", "2,000"]
-    assert total[4] == "0"
-    assert int(total[2].replace(",", "")) > 200  # a fuzzer whose cases are all refused is blind
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]
+    ]
+    assert {"pictures", "pairs", "gallery", "card", "graph", "archive"} <= {row[0] for row in rows}
+    assert rows[-1][:2] == ["all", "2,000"]
+    assert [row[4] for row in rows] == ["0"] * len(rows)
+    # A fuzzer all of whose cases are refused is blind to what comes after the first check.
+    assert [row[0] for row in rows if row[2] == "0"] == []
 
 
 # Each makes a reader do what none may, and lets the script run in the same process.

@@ -66,7 +66,8 @@ def identify(
         Gallery.open(gallery, bundle.identity, keys=keys) as opened,
         Progress("identifying", quiet, streaming=True) as bar,
     ):
-        options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)
+        if len(opened) > 0:  # of an empty gallery the search says what is to be said
+            options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)
         searched = workflow.identify(found.paths, analyzer, opened, decision, top=top)
         for done, result in enumerate(chain(searched, found.failures), start=1):
             if isinstance(result, Failure):

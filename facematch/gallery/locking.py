@@ -45,6 +45,11 @@ class WriterLock:
         try:
             self._lock.acquire(timeout=timeout_s)
         except Timeout as exc:
+            if not Path(self._lock.lock_file).exists():  # where the system has files of its own
+                raise OutputError(
+                    f"cannot lock {path} for writing: no file can be made there; "
+                    "choose another folder"
+                ) from exc
             raise GalleryLockedError(
                 f"{path} is being written by {self._holder()}; try again when it has finished, "
                 "or wait for it with --wait"

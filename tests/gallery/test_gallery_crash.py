@@ -183,6 +183,11 @@ def test_second_writer_is_told_who_holds_the_lock_until_that_one_dies(tmp_path: 
         assert len(writer) == 1
 
 
+def test_a_place_where_no_file_can_be_made_is_not_taken_for_a_lock() -> None:
+    with pytest.raises(OutputError, match=r"cannot lock /proc/g\.h5 .*; choose another folder"):
+        GalleryWriter.open(Path("/proc/g.h5"), IDENTITY, lock_timeout_s=0.1)
+
+
 def test_a_waiting_writer_gets_its_turn(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     make_gallery(path, ["a"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -36,7 +37,7 @@ from facematch.metrics import (
     exact_threshold_limits,
     fit_probability,
     held_out,
-    hull,
+    limits_around,
     percentile_limits,
     subject_folds,
     threshold_for,
@@ -204,16 +205,12 @@ def _threshold_limits(
     effective: EffectiveCounts,
 ) -> Limits:
     """By resampling people, and exactly where few errors decide or resamples say nothing."""
-    chosen = threshold_for(curve, settings.rule)
-    resampled = _resampled_thresholds(measured, units, settings)
-    exact = None
-    if (
-        resampled is None
-        or resampled.low == resampled.high
-        or threshold_is_uncertain(curve, settings.rule)
-    ):
-        exact = exact_threshold_limits(curve, settings.rule, effective)
-    return hull(Limits(chosen, chosen), resampled, exact)
+    return limits_around(
+        threshold_for(curve, settings.rule),
+        _resampled_thresholds(measured, units, settings),
+        uncertain=threshold_is_uncertain(curve, settings.rule),
+        exact=partial(exact_threshold_limits, curve, settings.rule, effective),
+    )
 
 
 def _resampled_thresholds(

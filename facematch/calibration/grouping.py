@@ -132,17 +132,22 @@ def stored_groups(tables: Sequence[GroupTable]) -> tuple[StoredGroup, ...]:
 
 
 def group_failures(
-    pairs: PhotographPairs, name: str, acquired: BoolArray
+    pairs: PhotographPairs | LabelledComparisons, name: str, acquired: BoolArray | None
 ) -> tuple[GroupFailures, ...]:
     """Counts failures to acquire in each value of a column.
 
     Args:
         pairs: the list.
         name: as :func:`group_columns` gives it.
-        acquired: bool (p,), which photographs gave a template.
+        acquired: bool (p,), which photographs gave a template; None for scores made elsewhere.
+
+    Returns:
+        One a value; empty for scores made elsewhere.
     """
+    if acquired is None or not isinstance(pairs, PhotographPairs):
+        return ()
     (column,) = (c for c in pairs.labels.columns if c.name == name)
-    lost = ~(acquired[pairs.a] & acquired[pairs.b])
+    lost = ~pairs.compared(acquired)
     found = []
     for code, value in enumerate(column.values):
         inside = column.codes == code

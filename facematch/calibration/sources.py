@@ -15,7 +15,7 @@ import numpy as np
 from facematch.calibration.labels import PairLabels
 from facematch.errors import OneClassError
 from facematch.metrics.distances import distance
-from facematch.types import Float32Array, Float64Array, Int64Array, Metric
+from facematch.types import BoolArray, Float32Array, Float64Array, Int64Array, Metric
 
 # Pairs whose templates are gathered at once: 64 MiB of them for 256 numbers a template.
 _PAIRS_PER_BLOCK = 1 << 16
@@ -75,6 +75,10 @@ class PhotographPairs:
     remarks: Remarks
     self_pairs_allowed: bool = False
 
+    def compared(self, acquired: BoolArray) -> BoolArray:
+        """bool (n,): pairs of which both photographs, bool (p,) acquired, have a template."""
+        return acquired[self.a] & acquired[self.b]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledComparisons:
@@ -128,7 +132,7 @@ def compare_photographs(
         OneClassError: no genuine or no impostor pair is left.
     """
     acquired = ~np.isnan(templates[:, 0])
-    compared = acquired[pairs.a] & acquired[pairs.b]
+    compared = pairs.compared(acquired)
     same = pairs.labels.same
     for wanted, kind in ((same, "genuine"), (~same, "impostor")):
         if not bool((compared & wanted).any()):

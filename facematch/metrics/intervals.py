@@ -103,14 +103,8 @@ def clopper_pearson(errors: float, comparisons: float, confidence: float = 0.95)
         raise ValueError(f"expected 0 <= errors <= comparisons, got {errors} of {comparisons}")
     if not 0 < confidence < 1:
         raise ValueError(f"the confidence must lie between 0 and 1, got {confidence}")
-    # The quantiles of scipy.stats.beta without the start-up time of scipy.stats.
-    from scipy.special import betaincinv
-
-    tail = (1 - confidence) / 2
-    right = comparisons - errors
-    low = 0.0 if errors == 0 else float(betaincinv(errors, right + 1, tail))
-    high = 1.0 if right == 0 else float(betaincinv(errors + 1, right, 1 - tail))
-    return Interval(low, high)
+    low, high = _beta_limits(np.float64(errors), np.float64(comparisons - errors), confidence)
+    return Interval(float(low), float(high))
 
 
 def clopper_pearson_limits(
@@ -126,12 +120,21 @@ def clopper_pearson_limits(
     Returns:
         Lower and upper limits, float64 (n,) each.
     """
+    errors = rates * comparisons
+    return _beta_limits(errors, np.maximum(comparisons - errors, 0), confidence)
+
+
+def _beta_limits(
+    errors: Float64Array | np.float64, right: Float64Array | np.float64, confidence: float
+) -> tuple[Float64Array, Float64Array]:
+    """Of comparisons decided wrongly and rightly."""
+    # The quantiles of scipy.stats.beta without the start-up time of scipy.stats.
     from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    errors = rates * comparisons
-    right = np.maximum(comparisons - errors, 0)
-    # Of a shape of zero no quantile is asked for: its limit is the end of the range.
-    low = np.where(errors > 0, betaincinv(np.maximum(errors, 1e-9), right + 1, tail), 0.0)
-    high = np.where(right > 0, betaincinv(errors + 1, np.maximum(right, 1e-9), 1 - tail), 1.0)
+    # Of a shape of zero there is no quantile: the limit is the end of the range.
+    low = np.where(errors > 0, betaincinv(np.where(errors > 0, errors, 1.0), right + 1, tail), 0.0)
+    high = np.where(
+        right > 0, betaincinv(errors + 1, np.where(right > 0, right, 1.0), 1 - tail), 1.0
+    )
     return low, high

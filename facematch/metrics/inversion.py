@@ -23,7 +23,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facematch.metrics.intervals import Interval, Limits, clopper_pearson, clopper_pearson_limits
+from facematch.metrics.intervals import (
+    Interval,
+    Limits,
+    clopper_pearson,
+    clopper_pearson_limits,
+    hull,
+)
 from facematch.metrics.rules import Criterion, ThresholdRule
 from facematch.metrics.thresholds import at_point, operating_point
 from facematch.metrics.verification import VerificationCurve, auc, eer, tar_at_fmr
@@ -53,6 +59,23 @@ class EffectiveCounts:
     impostor: float
 
 
+def limits_around(
+    value: float, resamples: Limits | None, *, uncertain: bool, exact: Callable[[], Limits]
+) -> Limits:
+    """Limits that hold a value: of resamples, and exact ones where those say too little.
+
+    Args:
+        value: as measured.
+        resamples: their percentiles; None if people are too few to resample.
+        uncertain: whether few errors stand behind the value.
+        exact: gives the exact limits, which takes a while.
+    """
+    point = Limits(value, value)
+    if uncertain or resamples is None or resamples.low == resamples.high:
+        return hull(point, resamples, exact())
+    return hull(point, resamples)
+
+
 def exact_threshold_limits(
     curve: VerificationCurve, rule: ThresholdRule, effective: EffectiveCounts
 ) -> Limits:
@@ -74,9 +97,7 @@ def exact_threshold_limits(
     count = len(curve.thresholds)
     match rule.criterion:
         case Criterion.FMR | Criterion.FPIR:
-            target = rule.target_fmr or 0.0
-            low = _first(count, lambda i: _fmr(curve, i, effective).high >= target)
-            high = _first(count, lambda i: _fmr(curve, i, effective).low > target)
+            low, high = _where_fmr_may_be(curve, rule.target_fmr or 0.0, effective)
         case Criterion.FNMR:
             target = rule.target or 0.0
             low = _first(count, lambda i: _fnmr(curve, i, effective).low <= target)
@@ -112,10 +133,8 @@ def exact_tar_limits(curve: VerificationCurve, target: float, effective: Effecti
     """
     tar = tar_at_fmr(curve, target)
     at = operating_point(curve, ThresholdRule(Criterion.FMR, target))
-    count = len(curve.thresholds)
-    low = _first(count, lambda i: _fmr(curve, i, effective).high >= target)
-    high = _first(count, lambda i: _fmr(curve, i, effective).low > target)
-    loosest = max(min(high, count - 1), at)
+    low, high = _where_fmr_may_be(curve, target, effective)
+    loosest = max(min(high, len(curve.thresholds) - 1), at)
     least = 1 - int(curve.false_non_matches[min(low, at)]) / curve.n_genuine
     most = 1 - int(curve.false_non_matches[loosest]) / curve.n_genuine
     missed = _fnmr(curve, at, effective)
@@ -163,6 +182,17 @@ def _of_fewer(share: float, effective: EffectiveCounts) -> Limits:
     trials = min(effective.genuine, effective.impostor)
     found = clopper_pearson(min(share * trials, trials), trials, _CONFIDENCE)
     return Limits(found.low, found.high)
+
+
+def _where_fmr_may_be(
+    curve: VerificationCurve, target: float, effective: EffectiveCounts
+) -> tuple[int, int]:
+    """First point whose interval of the FMR reaches a target, and first that is beyond it."""
+    count = len(curve.thresholds)
+    return (
+        _first(count, lambda i: _fmr(curve, i, effective).high >= target),
+        _first(count, lambda i: _fmr(curve, i, effective).low > target),
+    )
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:

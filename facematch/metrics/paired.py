@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from facematch.metrics.intervals import Limits, percentile_limits
 from facematch.metrics.resampling import Sweep, Units, WeightedCurve, draws
+from facematch.metrics.verification import auc, eer, tar_at_fmr
 from facematch.types import Float64Array
 
 # A resample without a comparison of one class says nothing and is drawn again, so often.
@@ -66,16 +68,27 @@ def resampled(
         float64 (resamples, systems, figures); None if the people are so few that hardly any
         resample has both classes.
     """
-
-    def of_curve(sweep: Sweep, figures: Sequence[Statistic]) -> Figures:
-        def found(weights: Float64Array) -> list[float] | None:
-            curve = sweep.curve(weights)
-            return None if curve is None else [figure(curve, weights) for figure in figures]
-
-        return found
-
-    systems = [of_curve(*one) for one in zip(sweeps, statistics, strict=True)]
+    systems = [curve_figures(*one) for one in zip(sweeps, statistics, strict=True)]
     return resampled_figures(systems, units, resamples, generator)
+
+
+def curve_figures(sweep: Sweep, statistics: Sequence[Statistic]) -> Figures:
+    """Figures of the curve that weighted comparisons have; none if a class has no weight."""
+
+    def found(weights: Float64Array) -> list[float] | None:
+        curve = sweep.curve(weights)
+        return None if curve is None else [figure(curve, weights) for figure in statistics]
+
+    return found
+
+
+def error_statistics(targets: Sequence[float]) -> list[Statistic]:
+    """AUC, equal error rate, and the true accept rate at each target FMR."""
+    return [
+        lambda curve, weights: auc(curve),
+        lambda curve, weights: eer(curve),
+        *(partial(_tar, target=target) for target in targets),
+    ]
 
 
 def resampled_figures(
@@ -122,3 +135,7 @@ def paired_difference(
     limits = percentile_limits(resampled_differences, confidence)
     inside = Limits(min(limits.low, difference), max(limits.high, difference))
     return PairedDifference(difference, inside, confidence)
+
+
+def _tar(curve: WeightedCurve, weights: Float64Array, *, target: float) -> float:
+    return tar_at_fmr(curve, target)

@@ -25,7 +25,7 @@ from facematch.imaging.decode import DEFAULT_LIMITS
 from facematch.imaging.reading import file_sha256
 from facematch.pipeline.analyzer import AnalyzedPhotograph, Analyzer
 from facematch.pipeline.cache import Acquired, Recipe, TemplateCache
-from facematch.types import Failure, Float32Array, ModelIdentity, UInt8Array
+from facematch.types import BoolArray, Failure, Float32Array, ModelIdentity, UInt8Array
 
 # Photographs looked up, embedded and stored together: what an interruption loses.
 PHOTOGRAPHS_PER_BLOCK = 256
@@ -57,6 +57,12 @@ class Gathered:
     sha256: tuple[str | None, ...]
     failures: tuple[Failure, ...]
     reused: int
+
+    @property
+    def acquired(self) -> BoolArray:
+        """bool (n,): which photographs have a template."""
+        acquired: BoolArray = ~np.isnan(self.templates[:, 0])
+        return acquired
 
 
 class TemplateSource:

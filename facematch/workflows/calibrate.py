@@ -13,7 +13,6 @@ from facematch.calibration import (
     Calibration,
     FitSettings,
     FittedCalibration,
-    GroupFailures,
     GroupTable,
     LabelledComparisons,
     PhotographPairs,
@@ -169,8 +168,7 @@ def calibrate(
         gathered = templates.gather(pairs.photographs, progress)
         require_distinct_pictures(pairs, gathered.sha256)
         measured = _compared(pairs, gathered, metric)
-        acquired = ~np.isnan(gathered.templates[:, 0])
-        compared = acquired[pairs.a] & acquired[pairs.b]
+        compared = pairs.compared(gathered.acquired)
     fitted = fit_calibration(
         measured,
         settings,
@@ -187,12 +185,13 @@ def calibrate(
         )
     size = gallery_size if gallery_size is not None else settings.rule.gallery_size
     subjects = measured.labels.subjects
+    acquired = None if gathered is None else gathered.acquired
     made = fitted.calibration
     wrong = accepts(measured.distances, made.threshold) != measured.labels.same
     tables = tuple(
         group_table(
             *(measured, name, made.threshold, settings.rule),
-            failures=_failures(pairs, name, gathered),
+            failures=group_failures(pairs, name, acquired),
         )
         for name in columns
     )
@@ -209,14 +208,6 @@ def calibrate(
         gallery=None if size is None else _gallery(made, size),
         worst=wrong_pairs(pairs, measured, compared, wrong),
     )
-
-
-def _failures(
-    pairs: PhotographPairs | LabelledComparisons, name: str, gathered: Gathered | None
-) -> tuple[GroupFailures, ...]:
-    if gathered is None or not isinstance(pairs, PhotographPairs):
-        return ()
-    return group_failures(pairs, name, ~np.isnan(gathered.templates[:, 0]))
 
 
 def _compared(pairs: PhotographPairs, gathered: Gathered, metric: Metric) -> LabelledComparisons:

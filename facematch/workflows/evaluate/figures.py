@@ -18,11 +18,10 @@ from facematch.metrics import (
     Sweep,
     Units,
     WeightedCurve,
-    auc,
     comparisons_needed,
-    eer,
+    curve_figures,
+    error_statistics,
     open_set_curve_of,
-    tar_at_fmr,
 )
 from facematch.types import BoolArray, Float64Array
 from facematch.workflows.evaluate.records import (
@@ -94,7 +93,7 @@ def _of_pairs(systems: Sequence[ListedOutcomes]) -> SharedTrials:
     return SharedTrials(
         names=tuple(names),
         figures=tuple(
-            partial(_figures, sweep, _statistics(system, judged, targets))
+            curve_figures(sweep, _statistics(system, judged, targets))
             for sweep, system in zip(sweeps, systems, strict=True)
         ),
         curves=tuple(sweep.curve(np.ones(len(same))) for sweep in sweeps),
@@ -192,26 +191,14 @@ def _units(systems: Sequence[ListedOutcomes]) -> Units | None:
     return None
 
 
-def _figures(
-    sweep: Sweep, statistics: Sequence[Statistic], weights: Float64Array
-) -> list[float] | None:
-    curve = sweep.curve(weights)
-    return None if curve is None else [figure(curve, weights) for figure in statistics]
-
-
 def _statistics(
     listed: ListedOutcomes, judged: BoolArray, targets: Sequence[float]
 ) -> list[Statistic]:
-    figures: list[Statistic] = [lambda c, w: auc(c), lambda c, w: eer(c)]
-    figures += [partial(_tar, target=target) for target in targets]
+    figures = error_statistics(targets)
     if bool(judged.any()):
         right = (listed.accepted == listed.same)[judged]
         figures.insert(0, partial(_accuracy, right=right, judged=judged))
     return figures
-
-
-def _tar(curve: WeightedCurve, weights: Float64Array, *, target: float) -> float:
-    return tar_at_fmr(curve, target)
 
 
 def _accuracy(

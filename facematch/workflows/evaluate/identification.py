@@ -109,7 +109,7 @@ def evaluate_gallery(
     mated = has_references[person]
     known = frozenset() if enrolled_allowed else gallery.source_hashes()
     copies = np.array([digest in known for digest in gathered.sha256], np.bool_)
-    acquired = ~np.isnan(gathered.templates[:, 0])
+    acquired = gathered.acquired
     used = np.flatnonzero(acquired & ~copies)
     failures = (*unusable, *gathered.failures)
     if len(used) == 0:

@@ -16,30 +16,28 @@ from facematch.metrics import (
     Criterion,
     EffectiveCounts,
     Limits,
-    Statistic,
     Sweep,
     ThresholdRule,
     Units,
     VerificationCurve,
-    WeightedCurve,
     auc,
     auc_is_uncertain,
     comparisons_needed,
     eer,
     eer_is_uncertain,
+    error_statistics,
     estimate_fmr,
     estimate_fnmr,
     exact_auc_limits,
     exact_eer_limits,
     exact_tar_limits,
-    hull,
+    limits_around,
     percentile_limits,
     resampled,
     tar_at_fmr,
     tar_is_uncertain,
     threshold_for,
 )
-from facematch.types import Float64Array
 from facematch.workflows.evaluate.records import FMR_TARGETS, TarAtFmr
 
 RESAMPLES = 500
@@ -81,13 +79,11 @@ def summarised(
         resamples: how many; fewer are taken of many comparisons.
     """
     targets = [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
-    statistics: list[Statistic] = [lambda c, w: auc(c), lambda c, w: eer(c)]
-    statistics += [partial(_tar, target=target) for target in targets]
     most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
     values = resampled(
         (Sweep(measured.distances, measured.labels.same),),
         units,
-        (statistics,),
+        (error_statistics(targets),),
         min(resamples, most),
         np.random.default_rng((seed, 2)),
     )
@@ -100,14 +96,25 @@ def summarised(
     for column, target in enumerate(targets, start=2):
         tar = tar_at_fmr(curve, target)
         threshold = threshold_for(curve, ThresholdRule(Criterion.FMR, target))
-        exact = exact_tar_limits(curve, target, _effective(measured, units, threshold))
-        tars[target] = tar, _held(tar, of(column), exact, tar_is_uncertain(curve, target))
+        limits = limits_around(
+            tar,
+            of(column),
+            uncertain=tar_is_uncertain(curve, target),
+            exact=partial(_exact_tar, measured, units, curve, target, threshold),
+        )
+        tars[target] = tar, limits
     return Summary(
-        auc=_held(
-            *(auc(curve), of(0), exact_auc_limits(curve, at_eer), auc_is_uncertain(curve)),
+        auc=limits_around(
+            auc(curve),
+            of(0),
+            uncertain=auc_is_uncertain(curve),
+            exact=partial(exact_auc_limits, curve, at_eer),
         ),
-        eer=_held(
-            *(eer(curve), of(1), exact_eer_limits(curve, at_eer), eer_is_uncertain(curve)),
+        eer=limits_around(
+            eer(curve),
+            of(1),
+            uncertain=eer_is_uncertain(curve),
+            exact=partial(exact_eer_limits, curve, at_eer),
         ),
         tar_at_fmr=tuple(
             TarAtFmr(target, tar, limits, comparisons_needed(target))
@@ -117,11 +124,14 @@ def summarised(
     )
 
 
-def _held(value: float, resamples: Limits | None, exact: Limits, uncertain: bool) -> Limits:
-    """Limits around the value: of the resamples, and the exact ones where those say too little."""
-    if resamples is None or resamples.low == resamples.high or uncertain:
-        return hull(Limits(value, value), resamples, exact)
-    return hull(Limits(value, value), resamples)
+def _exact_tar(
+    measured: LabelledComparisons,
+    units: Units,
+    curve: VerificationCurve,
+    target: float,
+    threshold: float,
+) -> Limits:
+    return exact_tar_limits(curve, target, _effective(measured, units, threshold))
 
 
 def _effective(measured: LabelledComparisons, units: Units, threshold: float) -> EffectiveCounts:
@@ -130,7 +140,3 @@ def _effective(measured: LabelledComparisons, units: Units, threshold: float) ->
         estimate_fnmr(measured.genuine, units.subset(same), threshold).effective,
         estimate_fmr(measured.impostor, units.subset(~same), threshold).effective,
     )
-
-
-def _tar(curve: WeightedCurve, weights: Float64Array, *, target: float) -> float:
-    return tar_at_fmr(curve, target)

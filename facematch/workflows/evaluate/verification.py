@@ -9,7 +9,6 @@ import numpy as np
 
 from facematch import __version__
 from facematch.calibration import (
-    GroupFailures,
     LabelledComparisons,
     PhotographPairs,
     compare_photographs,
@@ -105,14 +104,14 @@ def evaluate_pairs(
         require_distinct_pictures(pairs, gathered.sha256)
         reason = gathered.failures[0].reason if gathered.failures else ""
         measured = compare_photographs(pairs, gathered.templates, metric, reason)
-        acquired = ~np.isnan(gathered.templates[:, 0])
-        compared = acquired[pairs.a] & acquired[pairs.b]
+        compared = pairs.compared(gathered.acquired)
     same, units = measured.labels.same, measured.labels.units()
     curve = verification_curve(measured.genuine, measured.impostor)
     decided = _decided(pairs, measured, compared, curve, fixed, folds, seed)
     fmr, fnmr = (_rate(decided.accepted, decided.judged, same, units, kind) for kind in (0, 1))
     summary = summarised(measured, units, curve, seed)
     subjects = measured.labels.subjects
+    acquired = None if gathered is None else gathered.acquired
     return VerificationResult(
         measured=measured,
         identity=identity,
@@ -145,7 +144,8 @@ def evaluate_pairs(
         subjects_inferred=subjects is not None and subjects.inferred,
         groups=tuple(
             group_table(
-                measured, name, decided.threshold, _ACCURACY, _failures(pairs, name, gathered)
+                *(measured, name, decided.threshold, _ACCURACY),
+                group_failures(pairs, name, acquired),
             )
             for name in columns
         ),
@@ -158,14 +158,6 @@ def evaluate_pairs(
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _failures(
-    pairs: PhotographPairs | LabelledComparisons, name: str, gathered: Gathered | None
-) -> tuple[GroupFailures, ...]:
-    if gathered is None or not isinstance(pairs, PhotographPairs):
-        return ()
-    return group_failures(pairs, name, ~np.isnan(gathered.templates[:, 0]))
 
 
 class _Decided:

@@ -25,11 +25,12 @@ LONGEST_MODULE = 400
 # holds the version, may be imported by all.
 CONTRACT: dict[str, set[str]] = {
     "choices": set(),
+    "cores": set(),
     "errors": set(),
     "types": {"choices"},
     "overwriting": {"errors"},
     "metrics": {"errors", "types", "choices"},
-    "runtime": {"errors", "choices"},
+    "runtime": {"errors", "choices", "cores"},
     "imaging": {"errors", "types", "choices", "runtime"},
     "embedding": {"errors", "types", "choices", "runtime"},
     # A folder of subjects is a list of pairs; which files are photographs, imaging says.
@@ -38,6 +39,7 @@ CONTRACT: dict[str, set[str]] = {
     "reports": {"types", "metrics"},
     "gallery": {
         *("errors", "types", "choices", "metrics.distances", "metrics.decision", "overwriting"),
+        "cores",
     },
     "pipeline": {"errors", "types", "choices", "runtime", "imaging", "embedding"},
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},

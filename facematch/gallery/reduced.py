@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facematch.cores import usable_cores
 from facematch.gallery.search import Int32Array, SearchResult, UnsoundTemplateError, search
-from facematch.gallery.spreading import usable_cores
 from facematch.types import Float32Array, Int64Array, Metric
 
 _RANKED_BY_PRODUCT = (Metric.COSINE, Metric.EUCLIDEAN, Metric.SQUARED_EUCLIDEAN)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from facematch.cores import usable_cores
 from facematch.errors import GalleryCorruptError
-from facematch.gallery.spreading import single_threaded_blas, spread, usable_cores
+from facematch.gallery.spreading import single_threaded_blas, spread
 from facematch.metrics.distances import distance, pairwise
 from facematch.types import Float32Array, Int64Array, Metric
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,13 +15,6 @@ Result = TypeVar("Result")
 
 # Pieces handed out per thread beyond the one it works on: none is idle, and little is queued.
 _AHEAD = 2
-
-
-def usable_cores() -> int:
-    """Cores that this process may use; all of them where the system does not say (macOS)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def spread(

@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from facematch.cores import usable_cores
 from facematch.runtime.cache import read_entry, write_entry
 from facematch.runtime.engine import Network, NetworkSource
 from facematch.runtime.openvino_import import import_openvino
@@ -48,7 +48,7 @@ class OpenVinoEngine:
 
     def __init__(self, threads: int | None = None) -> None:
         self._core = ov.Core()
-        self._threads = _usable_cores() if threads is None else threads
+        self._threads = usable_cores() if threads is None else threads
         self._options: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": self._threads,
             "INFERENCE_PRECISION_HINT": "f32",
@@ -88,13 +88,6 @@ class OpenVinoEngine:
 @functools.cache  # once a process: a first start prepares four networks
 def _say_preparing() -> None:
     _LOG.info("preparing the networks for this machine; later starts find them in the cache")
-
-
-def _usable_cores() -> int:
-    """Cores that this process may use; all of them where the system does not say (macOS)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _export(compiled: ov.CompiledModel) -> bytes:

@@ -7,7 +7,8 @@ import time
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from facematch.gallery.spreading import single_threaded_blas, spread, usable_cores
+from facematch.cores import usable_cores
+from facematch.gallery.spreading import single_threaded_blas, spread
 
 
 def blas_threads() -> set[int]:

@@ -1,6 +1,6 @@
 """How long calibration takes: a sweep of ten million scores, a bootstrap, and a second run.
 
-    python scripts/bench/calibration.py /work/shared/data [--quick]
+    python scripts/bench/calibration.py DATA [--quick]
 
 prints Markdown and, after it, the same as one line of JSON. Every measurement has a process of
 its own, so that peak memory is that of the measurement. DATA holds ``lfw-view1/images.zip`` and

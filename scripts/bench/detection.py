@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import os
-import platform
 import statistics
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from figures import busy_machine, quartiles, write_rows
+from measuring import in_turns, seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 THEIRS, FULL, FAST = "facenet-pytorch", "facematch", "facematch, fast search"
@@ -52,8 +53,7 @@ def main() -> int:
     rows = run(options.data, options.quick)
     print(table(rows))
     if options.json is not None:
-        document = {"machine": machine(), "workloads": rows}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        write_rows(options.json, rows)
     return 0
 
 
@@ -83,12 +83,10 @@ def run(data: Path, quick: bool) -> list[dict[str, Any]]:
             detect(pictures[0])
         taken: dict[str, list[float]] = {arm: [] for arm in arms}
         for picture in pictures:
-            times: dict[str, list[float]] = {arm: [] for arm in arms}
-            for _ in range(rounds):
-                for arm, detect in arms.items():
-                    start = time.perf_counter()
-                    detect(picture)
-                    times[arm].append(time.perf_counter() - start)
+            looks = {
+                arm: partial(seconds_of, partial(detect, picture)) for arm, detect in arms.items()
+            }
+            times = in_turns(looks, rounds, warm_up=False)
             for arm in arms:
                 taken[arm].append(statistics.median(times[arm]))
         theirs = [min(pair) for pair in zip(*(taken[arm] for arm in THEIR_ARMS), strict=True)]
@@ -108,11 +106,6 @@ def run(data: Path, quick: bool) -> list[dict[str, Any]]:
         )
         print(f"{workload}: done", file=sys.stderr)
     return rows
-
-
-def quartiles(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
-    """First quartile, median and third quartile of the ratios."""
-    return statistics.quantiles([a / b for a, b in zip(theirs, ours, strict=True)], n=4)
 
 
 def open_theirs(threads: int) -> Detect:
@@ -258,15 +251,6 @@ def profile_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((ln.partition(":")[2].strip() for ln in lines if "model name" in ln), model)
-    return {"cpu": model, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-
-
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The medians and ratios as Markdown, with all that is needed to judge them."""
     lines = [
@@ -282,7 +266,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         name = f"{row['photographs']} of {row['workload']}, {row['megapixels']:.2f} MP"
         cells = [name, times[THEIRS], times[FULL], ratios[FULL], times[FAST], ratios[FAST]]
         lines.append(f"| {' | '.join(cells)} |")
-    found = machine()
+    found = busy_machine()
     lines += [
         "",
         f"Medians over photographs of medians of {rows[0]['rounds']} rounds; ratios to "

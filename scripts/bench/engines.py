@@ -29,6 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from figures import cpu_model
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NETWORKS = ("pnet", "rnet", "onet", "embedding")
@@ -310,14 +312,9 @@ def peak_mib() -> float:
 
 
 def machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((ln.partition(":")[2].strip() for ln in lines if "model name" in ln), model)
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "cpu": model,
+        "cpu": cpu_model(),
         "usable_cores": THREADS,
         "memory_gib": round(pages / (1 << 30), 1),
         "system": f"{platform.system()} {platform.release()}",

@@ -205,16 +205,37 @@ def outcome_of(text: str) -> Outcome:
     return Outcome(tuple(figures), found["parameters"])
 
 
-def machine() -> dict[str, Any]:
-    """The hardware in words that name no machine."""
+def cpu_model() -> str:
+    """What the processor calls itself."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = cpuinfo.read_text().splitlines()
         model = next((ln.partition(":")[2].strip() for ln in lines if "model name" in ln), model)
+    return model
+
+
+def busy_machine() -> dict[str, Any]:
+    """The processor and what it is doing now, for a table of one workload."""
+    return {"cpu": cpu_model(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+
+
+def quartiles(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
+    """First quartile, median and third quartile of the ratios."""
+    return statistics.quantiles([a / b for a, b in zip(theirs, ours, strict=True)], n=4)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The figures of one workload and the machine, as JSON."""
+    content = {"machine": busy_machine(), "workloads": rows}
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def machine() -> dict[str, Any]:
+    """The hardware in words that name no machine."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "cpu": model,
+        "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": pages / 2**30,
         "system": f"{platform.system()}, Python {platform.python_version()}",

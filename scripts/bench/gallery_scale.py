@@ -19,7 +19,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -30,6 +29,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from figures import busy_machine, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES, QUICK_TEMPLATES = 1_000_000, 50_000
@@ -56,8 +57,7 @@ def main() -> int:
     rows = run(options.data, options.quick, options.templates, options.folder)
     print(table(rows))
     if options.json is not None:
-        document = {"machine": machine(), "workloads": rows}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        write_rows(options.json, rows)
     return 0
 
 
@@ -290,15 +290,6 @@ OPERATIONS: Mapping[str, Callable[[Path], Callable[[], object]]] = {
 }
 
 
-def machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((ln.partition(":")[2].strip() for ln in lines if "model name" in ln), model)
-    return {"cpu": model, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-
-
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The medians as Markdown, with all that is needed to judge them."""
     n, nbytes = rows[0]["templates"], rows[0]["file_bytes"]
@@ -312,7 +303,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(
             f"| {row['workload']} | {row['median_s']:.3f} s | {shown} | {row['peak_mib']:.0f} MiB |"
         )
-    found = machine()
+    found = busy_machine()
     lines += [
         "",
         f"Medians of {rows[0]['rounds']} rounds, each operation in a process of its own. Memory: "

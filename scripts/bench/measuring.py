@@ -129,6 +129,13 @@ def in_turns(
     return found
 
 
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long one call takes by the clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def surroundings(cache: Path | None = None) -> dict[str, str]:
     """Variables for a process that runs this checkout's facematch."""
     added = {"PYTHONPATH": str(ROOT)}

@@ -23,12 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
+from facematch.cores import usable_cores
 from facematch.gallery.reduced import ReducedTemplates
 from facematch.gallery.search import search
 from facematch.types import Float32Array, Metric
 
 SIZE, TOP, SCANNED_AT_ONCE = 256, 5, 16384
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = usable_cores()
 
 
 def unit(rows: int, seed: int) -> Float32Array:

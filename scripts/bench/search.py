@@ -17,17 +17,17 @@ faster of the two counts. A table is printed as Markdown, ``--json FILE`` keeps 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from figures import busy_machine, quartiles, write_rows
+from measuring import in_turns, seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -53,8 +53,7 @@ def main() -> int:
     rows = run(options.data, options.quick, options.templates, options.folder)
     print(table(rows))
     if options.json is not None:
-        document = {"machine": machine(), "workloads": rows}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        write_rows(options.json, rows)
     return 0
 
 
@@ -79,7 +78,7 @@ def run(
     rows = []
     with tempfile.TemporaryDirectory(prefix="facematch-search-", dir=folder) as temporary:
         for workload, arms in workloads(Path(temporary), n).items():
-            taken = interleaved(arms, rounds)
+            taken = in_turns({name: partial(seconds_of, act) for name, act in arms.items()}, rounds)
             theirs = [min(pair) for pair in zip(*(taken[arm] for arm in THEIRS), strict=True)]
             floors = taken.get(FLOOR, [])
             rows.append(
@@ -96,30 +95,13 @@ def run(
     return rows
 
 
-def interleaved(arms: Arms, rounds: int) -> dict[str, list[float]]:
-    """Seconds that each arm takes in each round, after one to warm up."""
-    taken: dict[str, list[float]] = {arm: [] for arm in arms}
-    for number in range(rounds + 1):
-        for arm, act in arms.items():
-            start = time.perf_counter()
-            act()
-            if number > 0:
-                taken[arm].append(time.perf_counter() - start)
-    return taken
-
-
-def quartiles(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
-    """First quartile, median and third quartile of the ratios."""
-    return statistics.quantiles([a / b for a, b in zip(theirs, ours, strict=True)], n=4)
-
-
 def workloads(folder: Path, n: int) -> dict[str, Arms]:
     import faiss
     import numpy as np
     from gallery_scale import SIZE, identity, make_gallery, synthetic_templates
 
+    from facematch.cores import usable_cores
     from facematch.gallery import Gallery
-    from facematch.gallery.spreading import usable_cores
     from facematch.types import Metric
 
     path, index_path = folder / "large.h5", folder / "large.faiss"
@@ -192,15 +174,6 @@ def same_answer(gallery: Any, index: Any, probes: Any) -> None:
         raise SystemExit("facematch and FAISS disagree")
 
 
-def machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((ln.partition(":")[2].strip() for ln in lines if "model name" in ln), model)
-    return {"cpu": model, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-
-
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The medians and ratios as Markdown, with all that is needed to judge them."""
     arms = (*THEIRS, OURS, FLOOR)
@@ -216,7 +189,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         shown = "" if share is None else f"{share[1]:.0%} ({share[0]:.0%} to {share[2]:.0%})"
         ratio = f"{median:.1f} ({low:.1f} to {high:.1f})"
         lines.append(f"| {row['workload']} | {' | '.join(times)} | {ratio} | {shown} |")
-    found = machine()
+    found = busy_machine()
     lines += [
         "",
         f"Medians of {rows[0]['rounds']} rounds, top {TOP}; ratios to the faster of FAISS's arms "

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-FUZZ = ROOT / "scripts" / "fuzz"
-
-
-def run(*arguments: str, program: str | None = None) -> subprocess.CompletedProcess[str]:
-    start = [str(FUZZ)] if program is None else ["-c", program, str(FUZZ)]
-    return subprocess.run(
-        [sys.executable, *start, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=False,
-    )
+from script_runs import run_script
 
 
 def test_quick_fuzzing_finds_nothing() -> None:
-    done = run("--quick")
+    done = run_script("fuzz", "--quick")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]
@@ -65,7 +48,7 @@ sys.exit(runpy.run_path(sys.argv[0], run_name="__main__"))
 )
 def test_what_may_not_happen_is_found(wrong: str, words: str, tmp_path: Path) -> None:
     arguments = ("--only", "pictures", "--cases", "1", "--out", str(tmp_path / "found"))
-    done = run(*arguments, program=HARNESS.format(wrong=wrong))
+    done = run_script("fuzz", *arguments, program=HARNESS.format(wrong=wrong))
     assert done.returncode == 1
     assert words in done.stderr
     assert "again: scripts/fuzz --only pictures --seed 0 --case 0" in done.stderr

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-TORTURE = ROOT / "scripts" / "torture"
-
-
-def run(*arguments: str, program: str | None = None) -> subprocess.CompletedProcess[str]:
-    start = [str(TORTURE)] if program is None else ["-c", program, str(TORTURE)]
-    return subprocess.run(
-        [sys.executable, *start, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=False,
-    )
+from script_runs import run_script
 
 
 def test_quick_torture(tmp_path: Path) -> None:
-    done = run("--quick", "--out", str(tmp_path / "torture.md"))
+    done = run_script("torture", "--quick", "--out", str(tmp_path / "torture.md"))
     assert (done.returncode, done.stderr) == (0, "")
     text = (tmp_path / "torture.md").read_text("utf-8")
     for words in (
@@ -92,7 +75,9 @@ committing.write_locked = lambda plain, path, master: path.write_bytes(plain.get
     ],
 )
 def test_torture_finds_a_missing_precaution(part: str, sabotage: str, words: str) -> None:
-    done = run("--quick", "--only", part, program=HARNESS.format(sabotage=sabotage))
+    done = run_script(
+        "torture", "--quick", "--only", part, program=HARNESS.format(sabotage=sabotage)
+    )
     assert done.returncode == 1
     assert "torture: BROKEN: " in done.stderr
     assert re.search(words, done.stderr)

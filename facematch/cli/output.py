@@ -150,7 +150,7 @@ _AS_GOOD_AS_ALL = 1e-6
 
 
 def percent_limits(interval: Interval | Limits) -> str:
-    """An interval of rates as per cent, rounded outwards at its ends."""
+    """An interval of rates as per cent; ends next to none and all are called that."""
     low = 0.0 if interval.low < _AS_GOOD_AS_ALL else interval.low
     high = 1.0 if interval.high > 1 - _AS_GOOD_AS_ALL else interval.high
     return f"{percent(low)} to {percent(high)}"

@@ -292,7 +292,7 @@ def test_only_all_is_called_100_per_cent(rate: float, text: str) -> None:
     assert percent(rate) == text
 
 
-def test_an_interval_is_rounded_outwards() -> None:
+def test_ends_of_an_interval_next_to_none_and_all() -> None:
     assert percent_limits(Limits(8.9e-8, math.nextafter(1, 0))) == "0 % to 100 %"
     assert percent_limits(Limits(0.0000268, 0.99998)) == "0.00268 % to 99.998 %"
 

@@ -105,13 +105,15 @@ def _shares(starts: Int64Array, stops: Int64Array) -> Float32Array:
 
 def _of_whole(length: int, count: int, wanted: range | None) -> tuple[Int64Array, Int64Array]:
     """Edges of the wanted ones of ``count`` bins over ``length`` pixels."""
+    (first,), (last,) = _bins(np.array([0]), np.array([length]), count, wanted)
+    return first, last
+
+
+def _bins(
+    starts: Int64Array, stops: Int64Array, count: int, wanted: range | None = None
+) -> tuple[Int64Array, Int64Array]:
+    """Half-open edges of the wanted bins of adaptive pooling: two int64 (n, wanted) arrays."""
     index = np.asarray(range(count) if wanted is None else wanted)
-    return index * length // count, -(-(index + 1) * length // count)
-
-
-def _bins(starts: Int64Array, stops: Int64Array, count: int) -> tuple[Int64Array, Int64Array]:
-    """Half-open bin edges of adaptive pooling: two int64 (n, count) arrays."""
-    index = np.arange(count)
     length = (stops - starts)[:, None]
     first = starts[:, None] + index * length // count
     last = starts[:, None] - (-(index + 1) * length // count)

@@ -57,8 +57,8 @@ class ArchiveSource:
             data = self._archive.read(picture.place)
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"damaged in the archive ({error})") from error
-        # A rare compression, a password, a name that is not what its directory says.
-        except (NotImplementedError, RuntimeError, UnicodeError) as error:
+        # A rare compression, a password; a name inside that is no text.
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise InputError(f"cannot be unpacked ({error})") from error
         return decode_crop(data)
 

@@ -30,6 +30,15 @@ def require_replaceable(path: Path, kind: str, is_of_kind: Callable[[Path], bool
         )
 
 
+def head_of(path: Path, size: int) -> bytes:
+    """The first bytes of a file, by which its kind is known; none if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
 def require_regular(path: Path) -> None:
     """Refuses to put a file in the place of a device, a pipe or a folder.
 

@@ -11,6 +11,7 @@ from facematch.calibration.files import write_atomically
 from facematch.calibration.record import Calibration
 from facematch.errors import OutputError
 from facematch.metrics import VerificationCurve
+from facematch.overwriting import head_of
 from facematch.types import Float64Array
 
 # The drawing is about this many pixels wide; more steps than that cannot be seen.
@@ -51,11 +52,7 @@ def plot_format(path: Path) -> str:
 
 def is_plot(path: Path) -> bool:
     """Whether a file is a drawing and no photograph: matplotlib signs what it draws."""
-    try:
-        with path.open("rb") as file:
-            return b"Matplotlib" in file.read(_SIGNED_WITHIN)
-    except OSError:
-        return False
+    return b"Matplotlib" in head_of(path, _SIGNED_WITHIN)
 
 
 def roc_steps(curve: VerificationCurve) -> tuple[Float64Array, Float64Array]:

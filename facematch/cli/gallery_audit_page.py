@@ -15,7 +15,7 @@ from facematch.cli import output
 from facematch.cli.foreign import escaped
 from facematch.cli.gallery_audit import sections
 from facematch.gallery.atomic import replacing
-from facematch.overwriting import require_replaceable
+from facematch.overwriting import head_of, require_replaceable
 from facematch.types import UInt8Array
 from facematch.workflows.gallery_audit import AuditResult
 
@@ -54,11 +54,7 @@ def write_page(path: Path, result: AuditResult) -> None:
 
 
 def _is_page(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_HEAD)) == _HEAD.encode()
-    except OSError:
-        return False
+    return head_of(path, len(_HEAD)) == _HEAD.encode()
 
 
 def _page(result: AuditResult) -> str:

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from facematch.errors import UsageError
 from facematch.gallery.format import CROP_SHAPE, SHA256_HEX, UNIT_NORM_TOLERANCE
 from facematch.gallery.stored import TEXT_ERRORS
-from facematch.types import Reference
+from facematch.types import BoolArray, Float32Array, Reference
+
+
+def unit_norm_rows(templates: Float32Array) -> BoolArray:
+    """bool (m,): which of float32 (m, d) templates are finite and of unit norm."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.linalg.norm(templates.astype(np.float64), axis=1)
+    sound: BoolArray = np.abs(norms - 1) <= UNIT_NORM_TOLERANCE
+    return sound
 
 
 def check_templates(templates: npt.NDArray[Any], rows: int, size: int) -> None:
@@ -24,8 +32,7 @@ def check_templates(templates: npt.NDArray[Any], rows: int, size: int) -> None:
             f"expected float32 templates of shape ({rows}, {size}), "
             f"got {templates.dtype} {templates.shape}"
         )
-    norms = np.linalg.norm(templates.astype(np.float64), axis=1)
-    if not np.all(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE):
+    if not np.all(unit_norm_rows(templates)):
         raise ValueError("a template is not finite or not of unit norm")
 
 

@@ -183,6 +183,12 @@ class Gallery:
             raise stored.corrupt("subjects that do not exist are marked as different people")
         return pairs
 
+    @property
+    def distinct_names(self) -> tuple[tuple[str, str], ...]:
+        """The same by name, in the order of rows."""
+        names = self.subject_names
+        return tuple((names[a], names[b]) for a, b in sorted(self.distinct))
+
     def subject_name(self, subject: int) -> str:
         """The name in one row, without reading the others."""
         name = self.text("subjects/name")[subject]

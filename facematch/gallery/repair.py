@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from facematch.gallery.checks import unit_norm_rows
 from facematch.gallery.envelope import MasterKey
-from facematch.gallery.format import BLOCK_BYTES, UNIT_NORM_TOLERANCE
+from facematch.gallery.format import BLOCK_BYTES
 from facematch.gallery.keys import Keys
 from facematch.gallery.names import name_problem
 from facematch.gallery.opening import DamagedColumns, open_damaged
@@ -140,7 +141,7 @@ def _salvage(found: DamagedColumns, columns: _Columns, master: MasterKey | None)
     subjects = columns.stored["references/subject"].array
     template_sound = np.zeros(len(subjects), bool)
     present = columns.stored["templates"].array
-    template_sound[: len(present)] = columns.sound("templates") & _unit_norm(present)
+    template_sound[: len(present)] = columns.sound("templates") & unit_norm_rows(present)
     subject_sound = columns.sound("references/subject")
     subject_sound = subject_sound & (subjects >= 0) & (subjects < len(names))
     references, rows, losses = [], [], []
@@ -237,13 +238,6 @@ def _crops(columns: _Columns) -> dict[int, int]:
     rows: Int64Array = columns.stored["crops/row"].array
     sound = columns.sound("crops/row")
     return {row: crop for crop, row in enumerate(rows.tolist()) if sound[crop]}
-
-
-def _unit_norm(templates: Float32Array) -> BoolArray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.linalg.norm(templates.astype(np.float64), axis=1)
-    sound: BoolArray = np.abs(norms - 1) <= UNIT_NORM_TOLERANCE
-    return sound
 
 
 def _distinct(columns: _Columns, names: list[str], saved: set[str]) -> tuple[tuple[str, str], ...]:

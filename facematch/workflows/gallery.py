@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.errors import UsageError
@@ -264,7 +264,7 @@ def mark_distinct(
     with GalleryWriter.open(path, create=False, lock_timeout_s=wait_s, keys=keys) as writer:
         changed = writer.mark_distinct(a, b, distinct=not undo)
         writer.commit()
-    return replace(list_distinct(path, keys=keys), changed=changed)
+        return DistinctResult(state_of(writer.gallery), writer.gallery.distinct_names, changed)
 
 
 def list_distinct(path: Path, *, keys: Keys | None = None) -> DistinctResult:
@@ -274,9 +274,7 @@ def list_distinct(path: Path, *, keys: Keys | None = None) -> DistinctResult:
         GalleryError: the gallery cannot be read.
     """
     with Gallery.open(path, keys=keys) as gallery:
-        names = gallery.subject_names
-        pairs = tuple((names[a], names[b]) for a, b in sorted(gallery.distinct))
-        return DistinctResult(state_of(gallery), pairs, changed=False)
+        return DistinctResult(state_of(gallery), gallery.distinct_names, changed=False)
 
 
 def verify_gallery(path: Path, *, keys: Keys | None = None) -> VerifyGalleryResult:

@@ -44,7 +44,7 @@ from facematch.gallery.exchange.records import (
     refusal,
 )
 from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS
-from facematch.overwriting import require_replaceable
+from facematch.overwriting import head_of, require_replaceable
 from facematch.types import Float32Array, ModelIdentity, Quality, Reference, UInt8Array
 
 # Reading takes a few times as much memory; about 25,000 templates of 512 numbers.
@@ -233,8 +233,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _is_exchange(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_START)) == _START.encode()
-    except OSError:
-        return False
+    return head_of(path, len(_START)) == _START.encode()

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from facematch.errors import GalleryFormatError
-from facematch.gallery.format import SHA256_HEX, UNIT_NORM_TOLERANCE
+from facematch.gallery.checks import unit_norm_rows
+from facematch.gallery.format import SHA256_HEX
 from facematch.gallery.names import name_problem
 from facematch.gallery.reader import Gallery
 from facematch.gallery.stored import TEXT_ERRORS
@@ -46,12 +47,11 @@ def templates_of(gallery: Gallery) -> TemplateSet:
     Raises:
         GalleryCorruptError: the gallery is damaged.
     """
-    names = gallery.subject_names
     return TemplateSet(
         gallery.identity,
         tuple(gallery.reference(row) for row in range(len(gallery))),
         gallery.column("templates").checked,
-        tuple((names[a], names[b]) for a, b in sorted(gallery.distinct)),
+        gallery.distinct_names,
     )
 
 
@@ -71,9 +71,7 @@ def checked(path: Path, found: TemplateSet) -> TemplateSet:
         raise refusal(path, f"templates of {identity.embedding_size} numbers")
     if found.templates.shape != (len(found.references), identity.embedding_size):
         raise refusal(path, f"{len(found.references)} rows and templates {found.templates.shape}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.linalg.norm(found.templates.astype(np.float64), axis=1)
-    unsound = np.flatnonzero(~(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE))
+    unsound = np.flatnonzero(~unit_norm_rows(found.templates))
     if len(unsound) > 0:
         raise refusal(path, f"template {unsound[0]} is not finite or not of unit norm")
     for row, reference in enumerate(found.references):

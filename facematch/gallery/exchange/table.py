@@ -51,7 +51,7 @@ from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS
 from facematch.gallery.quality import quality_from
 from facematch.gallery.stored import TEXT_ERRORS
 from facematch.gallery.structure import first_line
-from facematch.overwriting import require_replaceable
+from facematch.overwriting import head_of, require_replaceable
 from facematch.types import ModelIdentity, Reference, UInt8Array
 
 _BOX = ("left", "top", "right", "bottom")
@@ -278,11 +278,7 @@ def _unguarded(text: str) -> str:
 
 
 def _is_table(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(TABLE_START)).startswith((TABLE_START, _OLD_START))
-    except OSError:
-        return False
+    return head_of(path, len(TABLE_START)).startswith((TABLE_START, _OLD_START))
 
 
 def _is_archive(path: Path) -> bool:

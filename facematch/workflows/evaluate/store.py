@@ -41,6 +41,7 @@ import numpy.typing as npt
 
 from facematch.errors import EvaluationFormatError
 from facematch.metrics import SearchOutcomes
+from facematch.overwriting import head_of
 from facematch.types import BoolArray, Float64Array, Int64Array
 from facematch.workflows.evaluate.records import (
     IdentificationResult,
@@ -196,11 +197,7 @@ def _pairs(path: Path, document: Mapping[str, Any]) -> ListedOutcomes:
 
 def is_result(path: Path) -> bool:
     """Whether a file begins as the results of evaluations do, of pairs or not."""
-    try:
-        with path.open("rb") as stream:
-            return _BEGINNING.match(stream.read(256)) is not None
-    except OSError:
-        return False
+    return _BEGINNING.match(head_of(path, 256)) is not None
 
 
 def _document(path: Path) -> Mapping[str, Any]:

@@ -39,7 +39,7 @@ CONTRACT: dict[str, set[str]] = {
     "reports": {"types", "metrics"},
     "gallery": {
         *("errors", "types", "choices", "metrics.distances", "metrics.decision", "overwriting"),
-        "cores",
+        *("cores", "runtime.openvino_import"),
     },
     "pipeline": {"errors", "types", "choices", "runtime", "imaging", "embedding"},
     "training": {"errors", "types", "choices", "metrics", "runtime", "embedding"},

@@ -11,6 +11,7 @@ import numpy as np
 
 from facematch.embedding.bundle import ModelBundle
 from facematch.errors import UnknownModelError
+from facematch.runtime.openvino_import import shared_core
 
 TIMED_S = 1.0
 FACES_PER_CALL = 32
@@ -101,9 +102,7 @@ def count_multiply_adds(model: Any) -> int:
 
 
 def _faces_per_s(model: Any) -> float:
-    import openvino as ov
-
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = shared_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     port = compiled.inputs[0]
     crops = np.zeros(tuple(port.get_shape()), port.get_element_type().to_dtype())
     request = compiled.create_infer_request()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from facematch.errors import ModelFormatError
+from facematch.runtime.openvino_import import shared_core
 
 
 def bound_model(graph: Path, constants: Path, weights: Path, mean: float, scale: float) -> Any:
@@ -32,7 +33,7 @@ def bound_model(graph: Path, constants: Path, weights: Path, mean: float, scale:
     try:
         tensors = load_file(weights)
         blob = np.fromfile(constants, np.uint8)
-        model = ov.Core().read_model(graph.read_bytes(), ov.Tensor(blob))
+        model = shared_core().read_model(graph.read_bytes(), ov.Tensor(blob))
         _bind(model, tensors, weights)
         return _read_pixels(model, mean, scale)
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from facematch.cores import usable_cores
 from facematch.gallery.search import Int32Array, SearchResult, UnsoundTemplateError, search
+from facematch.runtime.openvino_import import shared_core  # and so without its telemetry
 from facematch.types import Float32Array, Int64Array, Metric
 
 _RANKED_BY_PRODUCT = (Metric.COSINE, Metric.EUCLIDEAN, Metric.SQUARED_EUCLIDEAN)
@@ -189,7 +190,7 @@ class ReducedTemplates:
         # The form in which OpenVINO keeps weights as bytes and widens them in registers.
         weights = ops.multiply(ops.convert(ops.constant(quantized), "f32"), ops.constant(scales))
         products = ops.matmul(probe, weights, False, True)
-        compiled = ov.Core().compile_model(
+        compiled = shared_core().compile_model(
             ov.Model([products], [probe]),
             "CPU",
             {

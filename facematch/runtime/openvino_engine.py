@@ -25,7 +25,7 @@ import numpy.typing as npt
 from facematch.cores import usable_cores
 from facematch.runtime.cache import read_entry, write_entry
 from facematch.runtime.engine import Network, NetworkSource
-from facematch.runtime.openvino_import import import_openvino
+from facematch.runtime.openvino_import import import_openvino, shared_core
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -47,7 +47,7 @@ class OpenVinoEngine:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self._core = ov.Core()
+        self._core = shared_core()
         self._threads = usable_cores() if threads is None else threads
         self._options: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": self._threads,

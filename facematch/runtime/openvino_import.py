@@ -1,11 +1,12 @@
-"""What OpenVINO does when it is imported, and must not.
+"""OpenVINO without what it does to a process: report, load slowly, and take away a stack.
 
-Both are about the process, and so exceptions to a rule of this project: a module changes
+All three are about the process, and so exceptions to a rule of this project: a module changes
 nothing outside itself.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -45,6 +46,17 @@ def import_openvino() -> Any:
     if not hasattr(openvino, "convert_model"):
         vars(openvino)["__getattr__"] = _late  # a module may have one (PEP 562)
     return openvino
+
+
+@functools.cache
+def shared_core() -> Any:
+    """The one ``openvino.Core`` of the process; nobody makes another.
+
+    With a core, OpenVINO puts a stack for signal handlers in the place of the one that there
+    was, and with its end puts that back. Of two cores that end in the order in which they came,
+    the second puts back what the first has freed, and the next Ctrl-C is a segmentation fault.
+    """
+    return import_openvino().Core()
 
 
 def _late(name: str) -> Any:

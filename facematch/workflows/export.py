@@ -30,6 +30,7 @@ from facematch.imaging.paths import find_photographs
 from facematch.metrics.decision import accepts
 from facematch.metrics.distances import pairwise
 from facematch.runtime import Device, open_engine
+from facematch.runtime.openvino_import import shared_core
 from facematch.types import Float32Array, UInt8Array
 
 # Cosine between the bundle's and the exported form's template below which an export is refused.
@@ -206,9 +207,7 @@ def _write_openvino(bundle: ModelBundle, path: Path, crops_rgb: UInt8Array) -> N
 
 
 def _run_openvino(path: Path, crops_rgb: UInt8Array) -> Float32Array:
-    import openvino as ov
-
-    compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = shared_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return _unit(lambda batch: compiled([batch])[0], crops_rgb)
 
 

@@ -10,10 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-import facematch.runtime  # noqa: F401  (before OpenVINO: keeps its telemetry out)
+from facematch.runtime.openvino_import import shared_core
 from facematch.training.losses.feature_maps import on_grid
-
-import openvino as ov  # isort: skip
 
 TEACHER = "face-reidentification-retail-0095"
 # The columns of the aligned 112x112 crop that the teacher's input shows, stretched to a
@@ -36,7 +34,7 @@ class Teacher:
     """
 
     def __init__(self, folder: Path, batch: int, threads: int, maps: bool = True) -> None:
-        core = ov.Core()
+        core = shared_core()
         model = core.read_model(folder / f"{TEACHER}.xml")
         named = {node.get_friendly_name(): node for node in model.get_ops()}
         self._grids = GRIDS if maps else ()

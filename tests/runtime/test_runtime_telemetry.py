@@ -45,3 +45,34 @@ def test_a_program_that_has_it_keeps_it() -> None:
         "assert sys.modules['openvino_telemetry'] is theirs"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_signal_finds_a_stack_after_engines_have_come_and_gone() -> None:
+    """In the order in which they came, which is what a core of each would not survive."""
+    program = (
+        "import gc, os, signal\n"
+        "from facematch.embedding import find_model\n"
+        "from facematch.gallery.reduced import ReducedTemplates\n"
+        "from facematch.runtime import Device, open_engine\n"
+        "import numpy as np\n"
+        "rows = np.eye(64, dtype=np.float32)\n"
+        "held = [open_engine(Device.CPU) for _ in range(4)]\n"
+        "held += [ReducedTemplates(rows, np.arange(64, dtype=np.int32)) for _ in range(2)]\n"
+        "held += [find_model().source().openvino_model() for _ in range(2)]\n"
+        "while held:\n"
+        "    del held[0]\n"
+        "    gc.collect()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard'))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n")
+
+
+def test_the_reduced_search_keeps_telemetry_out_as_well() -> None:
+    program = (
+        "import numpy as np; from facematch.gallery.reduced import ReducedTemplates; "
+        "ReducedTemplates(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32)); "
+        "import sys; assert sys.modules['openvino_telemetry'] is None"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

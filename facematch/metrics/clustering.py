@@ -22,6 +22,7 @@ from survey data*, Survey Methodology 24, 1998, with their correction for few cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ import numpy as np
 from facematch.metrics.decision import accepts
 from facematch.metrics.intervals import Interval, clopper_pearson
 from facematch.metrics.resampling import Units
-from facematch.types import BoolArray, Float64Array
+from facematch.types import BoolArray, Float64Array, Int64Array
 
 # With fewer errors than this, how they gather in people is judged at a threshold that has
 # so many: nothing can be seen of it in no errors at all.
@@ -74,7 +75,7 @@ def estimate_fmr(impostor: Float64Array, units: Units, threshold: float) -> Rate
     >>> estimate_fmr(distances, alone, 0.5).interval == clopper_pearson(1, 3)
     True
     """
-    k = min(_ERRORS_TO_JUDGE_BY, (len(impostor) + 1) // 2)
+    k = errors_to_judge_by(len(impostor))
     looser = float(np.partition(impostor, k - 1)[k - 1])
     return estimate_rate(accepts(impostor, threshold), units, accepts(impostor, looser))
 
@@ -87,7 +88,7 @@ def estimate_fnmr(genuine: Float64Array, units: Units, threshold: float) -> Rate
         units: the subjects of those comparisons.
         threshold: accept iff ``distance <= threshold``.
     """
-    k = min(_ERRORS_TO_JUDGE_BY, (len(genuine) + 1) // 2)
+    k = errors_to_judge_by(len(genuine))
     tighter = float(np.partition(genuine, -k)[-k])
     return estimate_rate(~accepts(genuine, threshold), units, genuine >= tighter)
 
@@ -103,13 +104,56 @@ def estimate_rate(
         more_wrong: bool (n,), errors of a kind that is more common, to judge by how errors
             gather in people where ``wrong`` are few; None to do without.
     """
-    errors, n = int(wrong.sum()), len(wrong)
-    appearances = units.appearances()
+    return _estimated(
+        *(int(wrong.sum()), len(wrong), units.appearances()),
+        lambda: design_effect(wrong, units),
+        None if more_wrong is None else lambda: design_effect(more_wrong, units),
+    )
+
+
+def estimate_from_sums(
+    errors: Int64Array,
+    comparisons: Int64Array,
+    more_errors: Int64Array | None = None,
+    *,
+    mixed: bool,
+) -> RateEstimate:
+    """The same where comparisons were counted by subject instead of kept.
+
+    Args:
+        errors: int64 (s,), errors in which each subject takes part.
+        comparisons: int64 (s,), comparisons in which each takes part, at least one in all.
+        more_errors: int64 (s,), errors of a kind that is more common, as ``more_wrong`` above.
+        mixed: whether comparisons are between two subjects, each then counted at both; else
+            they are within one.
+
+    >>> distances = np.array([0.2, 0.8, 0.9])
+    >>> units = Units(3, np.array([0, 0, 1]), np.array([1, 2, 2]))
+    >>> kept = estimate_rate(distances <= 0.5, units)
+    >>> kept == estimate_from_sums(np.array([1, 1, 0]), np.array([2, 2, 2]), mixed=True)
+    True
+    """
+    sides = 2 if mixed else 1
+    n = int(comparisons.sum()) // sides
+    return _estimated(
+        *(int(errors.sum()) // sides, n, comparisons),
+        lambda: _effect_of_sums(errors, comparisons, mixed),
+        None if more_errors is None else lambda: _effect_of_sums(more_errors, comparisons, mixed),
+    )
+
+
+def _estimated(
+    errors: int,
+    n: int,
+    appearances: Int64Array,
+    effect_of: Callable[[], float],
+    effect_of_more: Callable[[], float] | None,
+) -> RateEstimate:
     if int(appearances.max()) <= 1:
         return RateEstimate(errors, n, clopper_pearson(errors, n), float(n), independent=True)
-    effect = design_effect(wrong, units)
-    if more_wrong is not None and min(errors, n - errors) < _ERRORS_TO_JUDGE_BY:
-        effect = max(effect, design_effect(more_wrong, units))
+    effect = effect_of()
+    if effect_of_more is not None and min(errors, n - errors) < _ERRORS_TO_JUDGE_BY:
+        effect = max(effect, effect_of_more())
     people = int((appearances > 0).sum())
     effective = n / effect * _few_people(n, people)
     interval = clopper_pearson(errors / n * effective, effective)
@@ -136,6 +180,23 @@ def design_effect(wrong: BoolArray, units: Units) -> float:
     sums += np.bincount(units.b[mixed], deviation[mixed], units.count)
     total = float(np.square(sums).sum()) - float(np.square(deviation[mixed]).sum())
     return max(1.0, total / (n * rate * (1 - rate)))
+
+
+def _effect_of_sums(errors: Int64Array, comparisons: Int64Array, mixed: bool) -> float:
+    """:func:`design_effect` from what each subject takes part in."""
+    sides = 2 if mixed else 1
+    n = int(comparisons.sum()) / sides
+    rate = int(errors.sum()) / sides / n
+    if rate in (0.0, 1.0):
+        return 1.0
+    spread = n * rate * (1 - rate)  # the sum of e^2 over all comparisons
+    total = float(np.square(errors - rate * comparisons).sum()) - (spread if mixed else 0.0)
+    return max(1.0, total / spread)
+
+
+def errors_to_judge_by(comparisons: int) -> int:
+    """How many errors show how errors gather in people, where there are so few comparisons."""
+    return min(_ERRORS_TO_JUDGE_BY, (comparisons + 1) // 2)
 
 
 def _few_people(comparisons: int, people: int) -> float:

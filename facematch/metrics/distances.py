@@ -17,6 +17,9 @@ from facematch.types import Float32Array, Float64Array, Metric
 # Values held by one temporary block (8 MiB of float32), whatever the sizes of the inputs.
 _BLOCK_VALUES = 1 << 21
 
+# Three passes over the same differences: a quarter of a mebibyte stays in the processor's cache.
+_DIFFERENCES = 1 << 16
+
 # A template whose centred part is below float32 resolution has no direction left to correlate.
 _CONSTANT = float(np.finfo(np.float32).eps)
 
@@ -149,17 +152,17 @@ def _squared_euclidean(a: Float32Array, b: Float32Array) -> Float32Array:
 def _manhattan(a: Float32Array, b: Float32Array) -> Float32Array:
     result = np.empty((len(a), len(b)), np.float32)
     width = a.shape[1]
-    for columns in _blocks(len(b), width):
+    for columns in _blocks(len(b), width, _DIFFERENCES):
         right = b[columns]
-        for rows in _blocks(len(a), right.size):
+        for rows in _blocks(len(a), right.size, _DIFFERENCES):
             differences = a[rows, None, :] - right[None, :, :]
             np.abs(differences, out=differences)
             result[rows, columns] = differences.sum(axis=2)
     return result
 
 
-def _blocks(rows: int, values_per_row: int) -> Iterator[slice]:
-    """Consecutive slices of ``rows`` with at most ``_BLOCK_VALUES`` values, or one row, each."""
-    step = max(1, _BLOCK_VALUES // max(1, values_per_row))
+def _blocks(rows: int, values_per_row: int, most: int = _BLOCK_VALUES) -> Iterator[slice]:
+    """Consecutive slices of ``rows`` with at most ``most`` values, or one row, each."""
+    step = max(1, most // max(1, values_per_row))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))

@@ -87,16 +87,39 @@ def subject_folds(units: Units, folds: int, generator: np.random.Generator) -> F
     heavy = load > load.sum() / (2 * count)
     block = np.where(heavy[parts], np.arange(units.count), parts)
     weight = np.bincount(block, appearances, units.count)
+    fold_of_subject = _dealt(weight, count, generator)[block]
+    return Folds(count, fold_of_subject[units.a], fold_of_subject[units.b])
+
+
+def fold_of_each(
+    appearances: Int64Array, folds: int, generator: np.random.Generator
+) -> Int64Array | None:
+    """The folds of :func:`subject_folds` where everybody is compared with everybody.
+
+    Args:
+        appearances: int64 (s,), comparisons that each subject takes part in.
+        folds: how many; fewer if there are fewer subjects.
+        generator: for the shuffle.
+
+    Returns:
+        int64 (s,), in [0, folds); 0 for a subject in no comparison. None if there are fewer
+        than two subjects.
+    """
+    count = min(folds, int((appearances > 0).sum()))
+    return None if count < 2 else _dealt(appearances.astype(np.float64), count, generator)
+
+
+def _dealt(weight: Float64Array, count: int, generator: np.random.Generator) -> Int64Array:
+    """Deals what has a weight, the heaviest first, each into the lightest fold."""
     order = generator.permutation(np.flatnonzero(weight > 0))
     order = order[np.argsort(-weight[order], kind="stable")]
-    fold_of_block = np.zeros(units.count, np.int64)
+    fold_of = np.zeros(len(weight), np.int64)
     lightest = [(0.0, fold) for fold in range(count)]
     for item in order:
         filled, fold = lightest[0]
-        fold_of_block[item] = fold
+        fold_of[item] = fold
         heapq.heapreplace(lightest, (filled + float(weight[item]), fold))
-    fold_of_subject = fold_of_block[block]
-    return Folds(count, fold_of_subject[units.a], fold_of_subject[units.b])
+    return fold_of
 
 
 def held_out(

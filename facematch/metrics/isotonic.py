@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facematch.types import Float64Array
+from facematch.types import Float64Array, Int64Array
 
 
 def falling_means(values: Float64Array, weights: Float64Array) -> Float64Array:
@@ -61,11 +61,31 @@ def likelihood_ratio_curve(
     distances = np.concatenate((genuine, impostor))
     is_genuine = np.arange(len(distances)) < len(genuine)
     distinct, place = np.unique(distances, return_inverse=True)
-    genuine_at = np.bincount(place, is_genuine, len(distinct)) / len(genuine)
-    impostor_at = np.bincount(place, ~is_genuine, len(distinct)) / len(impostor)
+    return likelihood_ratios_of_counts(
+        distinct,
+        np.bincount(place, is_genuine, len(distinct)),
+        np.bincount(place, ~is_genuine, len(distinct)),
+    )
+
+
+def likelihood_ratios_of_counts(
+    distinct: Float64Array,
+    genuine: Float64Array | Int64Array,
+    impostor: Float64Array | Int64Array,
+) -> tuple[Float64Array, Float64Array]:
+    """The same of comparisons that were counted by distance.
+
+    Args:
+        distinct: float64 (n,), rising strictly.
+        genuine: whole numbers (n,), genuine comparisons at each distance.
+        impostor: whole numbers (n,), impostor comparisons; at least one of either class at
+            each distance, and one of each in all.
+    """
+    n_genuine, n_impostor = genuine.sum(), impostor.sum()
+    genuine_at, impostor_at = genuine / n_genuine, impostor / n_impostor
     for end in (0, -1):
-        genuine_at[end] += 1 / len(genuine)
-        impostor_at[end] += 1 / len(impostor)
+        genuine_at[end] += 1 / n_genuine
+        impostor_at[end] += 1 / n_impostor
     mass = genuine_at + impostor_at
     share = falling_means(genuine_at / mass, mass)
     starts = np.flatnonzero(np.append(True, share[1:] != share[:-1]))

@@ -22,7 +22,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from facematch.errors import OneClassError
-from facematch.metrics.isotonic import likelihood_ratio_curve
+from facematch.metrics.isotonic import likelihood_ratio_curve, likelihood_ratios_of_counts
+from facematch.metrics.tallies import DistanceCounts
 from facematch.types import Float32Array, Float64Array
 
 # Probabilities stay within 1e-13 of 0 and 1: a finite list of pairs never shows certainty.
@@ -192,9 +193,26 @@ def fit_isotonic(
         ValueError: NaN or infinity, or a prior outside (0, 1).
     """
     _require_both(genuine, impostor)
-    distances, ratios = likelihood_ratio_curve(
-        genuine.astype(np.float64), impostor.astype(np.float64)
-    )
+    knots = likelihood_ratio_curve(genuine.astype(np.float64), impostor.astype(np.float64))
+    return _isotonic(*knots, prior)
+
+
+def fit_isotonic_of(counts: DistanceCounts, prior: float = 0.5) -> IsotonicProbability | None:
+    """The same of comparisons that were counted.
+
+    Raises:
+        OneClassError: either class is empty.
+        ValueError: a prior outside (0, 1).
+    """
+    _require_counted(counts)
+    found = counts.occurring()
+    knots = likelihood_ratios_of_counts(found.distances, found.genuine, found.impostor)
+    return _isotonic(*knots, prior)
+
+
+def _isotonic(
+    distances: Float64Array, ratios: Float64Array, prior: float
+) -> IsotonicProbability | None:
     if len(distances) < 2 or ratios[0] <= ratios[-1]:
         return None
     return IsotonicProbability(tuple(distances.tolist()), tuple(ratios.tolist()), prior)
@@ -203,10 +221,18 @@ def fit_isotonic(
 def _require_both(
     genuine: Float32Array | Float64Array, impostor: Float32Array | Float64Array
 ) -> None:
-    if len(genuine) == 0 or len(impostor) == 0:
-        raise OneClassError("a probability needs genuine and impostor comparisons; add the others")
+    _require_numbers(len(genuine), len(impostor))
     if not bool(np.isfinite(genuine).all() and np.isfinite(impostor).all()):
         raise ValueError("the distances hold NaN or infinity")
+
+
+def _require_counted(counts: DistanceCounts) -> None:
+    _require_numbers(counts.n_genuine, counts.n_impostor)
+
+
+def _require_numbers(genuine: int, impostor: int) -> None:
+    if genuine == 0 or impostor == 0:
+        raise OneClassError("a probability needs genuine and impostor comparisons; add the others")
 
 
 def fit_match_probability(
@@ -231,15 +257,51 @@ def fit_match_probability(
     """
     _require_both(genuine, impostor)
     distances = np.concatenate((genuine, impostor)).astype(np.float64)
+    n_genuine, n_impostor = len(genuine), len(impostor)
+    of_genuine, of_impostor = _targets(n_genuine, n_impostor)
+    targets = np.full(len(distances), of_impostor)
+    targets[:n_genuine] = of_genuine
+    return _logistic(distances, targets, None, (n_genuine, n_impostor), prior)
+
+
+def fit_match_probability_of(counts: DistanceCounts, prior: float = 0.5) -> MatchProbability | None:
+    """The same of comparisons that were counted.
+
+    Raises:
+        OneClassError: either class is empty.
+        ValueError: a prior outside (0, 1).
+    """
+    _require_counted(counts)
+    found, numbers = counts.occurring(), (counts.n_genuine, counts.n_impostor)
+    of_genuine, of_impostor = _targets(*numbers)
+    weights = (found.genuine + found.impostor).astype(np.float64)
+    # The cross-entropy of comparisons at one distance depends on the mean of their targets.
+    targets = (of_genuine * found.genuine + of_impostor * found.impostor) / weights
+    return _logistic(found.distances, targets, weights, numbers, prior)
+
+
+def _targets(n_genuine: int, n_impostor: int) -> tuple[float, float]:
+    """Platt's targets: Laplace's rule of succession instead of 1 and 0.
+
+    They keep the fit finite when the two classes do not overlap.
+    """
+    return (n_genuine + 1) / (n_genuine + 2), 1 / (n_impostor + 2)
+
+
+def _logistic(
+    distances: Float64Array,
+    targets: Float64Array,
+    weights: Float64Array | None,
+    numbers: tuple[int, int],
+    prior: float,
+) -> MatchProbability | None:
+    """The curve through targets, each as often as its weight says; once without weights."""
     if float(np.ptp(distances)) == 0:
         return None
-    # Platt's targets: Laplace's rule of succession instead of 0 and 1, which keeps the fit
-    # finite when the two classes do not overlap.
-    n_genuine, n_impostor = len(genuine), len(impostor)
-    targets = np.full(len(distances), 1 / (n_impostor + 2))
-    targets[:n_genuine] = (n_genuine + 1) / (n_genuine + 2)
-    centre, scale = float(distances.mean()), float(distances.std())
-    constant, gradient = _newton((distances - centre) / scale, targets)
+    n_genuine, n_impostor = numbers
+    centre = _mean(distances, weights)
+    scale = math.sqrt(_mean(np.square(distances - centre), weights))
+    constant, gradient = _newton((distances - centre) / scale, targets, weights)
     slope = -gradient / scale
     intercept = constant + slope * centre - math.log(n_genuine / n_impostor)
     if not (math.isfinite(slope) and slope > 0):
@@ -249,27 +311,35 @@ def fit_match_probability(
     return MatchProbability(slope, intercept, prior, lowest, highest)
 
 
-def _newton(x: Float64Array, targets: Float64Array) -> tuple[float, float]:
+def _mean(values: Float64Array, weights: Float64Array | None) -> float:
+    if weights is None:
+        return float(values.mean())
+    return float(np.dot(values, weights) / weights.sum())
+
+
+def _newton(
+    x: Float64Array, targets: Float64Array, weights: Float64Array | None
+) -> tuple[float, float]:
     """The (constant, gradient) of log-odds over standardised ``x`` with the least cross-entropy."""
-    mean = float(targets.mean())
+    mean = _mean(targets, weights)
     point = np.array([math.log(mean / (1 - mean)), 0.0])
-    value = _cross_entropy(point, x, targets)
+    value = _cross_entropy(point, x, targets, weights)
     for _ in range(_MAX_ITERATIONS):
         p = _sigmoid(point[0] + point[1] * x)
         residual = p - targets
-        gradient = np.array([residual.mean(), (residual * x).mean()])
+        gradient = np.array([_mean(residual, weights), _mean(residual * x, weights)])
         if float(np.abs(gradient).max()) < _GRADIENT_TOLERANCE:
             break
-        weight = p * (1 - p)
-        cross = (weight * x).mean()
-        hessian = np.array([[weight.mean(), cross], [cross, (weight * x * x).mean()]])
+        bend = p * (1 - p)
+        cross = _mean(bend * x, weights)
+        hessian = np.array([[_mean(bend, weights), cross], [cross, _mean(bend * x * x, weights)]])
         hessian += 1e-12 * np.eye(2)
         direction = np.linalg.solve(hessian, -gradient)
         descent = float(gradient @ direction)
         step = 1.0
         while step >= _SMALLEST_STEP:
             candidate = point + step * direction
-            candidate_value = _cross_entropy(candidate, x, targets)
+            candidate_value = _cross_entropy(candidate, x, targets, weights)
             if candidate_value < value + _SUFFICIENT_DECREASE * step * descent:
                 point, value = candidate, candidate_value
                 break
@@ -279,9 +349,11 @@ def _newton(x: Float64Array, targets: Float64Array) -> tuple[float, float]:
     return float(point[0]), float(point[1])
 
 
-def _cross_entropy(point: Float64Array, x: Float64Array, targets: Float64Array) -> float:
+def _cross_entropy(
+    point: Float64Array, x: Float64Array, targets: Float64Array, weights: Float64Array | None
+) -> float:
     log_odds = point[0] + point[1] * x
-    return float((np.logaddexp(0, log_odds) - targets * log_odds).mean())
+    return _mean(np.logaddexp(0, log_odds) - targets * log_odds, weights)
 
 
 def _sigmoid(log_odds: Float64Array) -> Float64Array:

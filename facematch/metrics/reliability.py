@@ -7,7 +7,7 @@ not fitted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,17 +17,27 @@ from facematch.metrics.probability import (
     IsotonicProbability,
     MatchProbability,
     fit_isotonic,
+    fit_isotonic_of,
     fit_match_probability,
+    fit_match_probability_of,
     probabilities,
 )
-from facematch.types import BoolArray, Float64Array
+from facematch.metrics.tallies import DistanceCounts
+from facematch.types import BoolArray, Float64Array, Int64Array
 
 BINS = 10
 
+_Curve = MatchProbability | IsotonicProbability
+
 # In the order of preference where they cannot be told apart.
-_METHODS: dict[
-    str, Callable[[Float64Array, Float64Array], MatchProbability | IsotonicProbability | None]
-] = {"logistic": fit_match_probability, "isotonic": fit_isotonic}
+_METHODS: dict[str, Callable[[Float64Array, Float64Array], _Curve | None]] = {
+    "logistic": fit_match_probability,
+    "isotonic": fit_isotonic,
+}
+_METHODS_OF_COUNTS: dict[str, Callable[[DistanceCounts], _Curve | None]] = {
+    "logistic": fit_match_probability_of,
+    "isotonic": fit_isotonic_of,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,42 +120,96 @@ def fit_probability(
     unseen = None if folds is None else _unseen(distances, same, folds, tuple(fitted))
     if unseen is not None:
         ratios, judged = unseen
-    losses = {name: log_loss(found[judged], same[judged]) for name, found in ratios.items()}
-    best = min(losses, key=losses.__getitem__) if unseen is not None else next(iter(fitted))
-    stated = probabilities(ratios[best][judged], prior)
+    chosen = {name: found[judged] for name, found in ratios.items()}
+    return _better(fitted, chosen, same[judged], None, prior, held_out=unseen is not None)
+
+
+def fit_probability_of(
+    counts: DistanceCounts,
+    folds: Sequence[tuple[DistanceCounts, DistanceCounts]] | None,
+    prior: float = 0.5,
+) -> ProbabilityFit | None:
+    """The same of comparisons that were counted.
+
+    Args:
+        counts: of all comparisons, both classes.
+        folds: for each fold the comparisons to fit on and those to judge; None if people are
+            too few.
+        prior: to state.
+    """
+    fitted = {
+        name: curve for name, fit in _METHODS_OF_COUNTS.items() if (curve := fit(counts))
+    }
+    if not fitted:
+        return None
+    unseen = None if folds is None else _unseen_of(folds, tuple(fitted))
+    if unseen is not None:
+        ratios, same, often = unseen
+    else:
+        distances, same, often = counts.sample()
+        ratios = {name: curve.log_ratios(distances) for name, curve in fitted.items()}
+    return _better(fitted, ratios, same, often, prior, held_out=unseen is not None)
+
+
+def _better(
+    fitted: Mapping[str, _Curve],
+    ratios: Mapping[str, Float64Array],
+    same: BoolArray,
+    often: Int64Array | None,
+    prior: float,
+    *,
+    held_out: bool,
+) -> ProbabilityFit:
+    """The curve whose ratios cost least; the first where they were not held out."""
+    losses = {name: log_loss(found, same, often) for name, found in ratios.items()}
+    best = min(losses, key=losses.__getitem__) if held_out else next(iter(fitted))
+    stated = probabilities(ratios[best], prior)
     return ProbabilityFit(
         curve=replace(fitted[best], prior=prior),
         log_loss=losses,
-        reliability=measure_reliability(stated, same[judged], prior),
-        held_out=unseen is not None,
+        reliability=measure_reliability(stated, same, prior, often),
+        held_out=held_out,
     )
 
 
-def log_loss(log_ratios: Float64Array, same: BoolArray) -> float:
+def log_loss(log_ratios: Float64Array, same: BoolArray, often: Int64Array | None = None) -> float:
     """Bits per comparison, both classes weighing the same (Cllr).
+
+    Args:
+        log_ratios: float64 (n,), of both classes.
+        same: bool (n,).
+        often: int64 (n,), how often each occurred; once each if None.
 
     >>> log_loss(np.zeros(4), np.array([True, False, False, False]))
     1.0
     """
-    genuine = np.logaddexp(0, -log_ratios[same]).mean()
-    impostor = np.logaddexp(0, log_ratios[~same]).mean()
+    of_genuine, of_impostor = (None, None) if often is None else (often[same], often[~same])
+    genuine = np.average(np.logaddexp(0, -log_ratios[same]), weights=of_genuine)
+    impostor = np.average(np.logaddexp(0, log_ratios[~same]), weights=of_impostor)
     return float((genuine + impostor) / (2 * np.log(2)))
 
 
-def measure_reliability(stated: Float64Array, same: BoolArray, prior: float) -> Reliability:
+def measure_reliability(
+    stated: Float64Array, same: BoolArray, prior: float, often: Int64Array | None = None
+) -> Reliability:
     """Compares stated probabilities with the truth.
 
     Args:
         stated: float64 (n,) in (0, 1), of both classes.
         same: bool (n,).
         prior: at which the probabilities were stated.
+        often: int64 (n,), how often each occurred; once each if None.
     """
-    weight = np.where(same, prior / same.sum(), (1 - prior) / (~same).sum())
+    if often is None:
+        weight = np.where(same, prior / same.sum(), (1 - prior) / (~same).sum())
+    else:
+        each = np.where(same, prior / often[same].sum(), (1 - prior) / often[~same].sum())
+        weight = often * each
     place = np.minimum((stated * BINS).astype(np.int64), BINS - 1)
     mass = np.bincount(place, weight, BINS)
     stated_mass = np.bincount(place, weight * stated, BINS)
     genuine_mass = np.bincount(place, weight * same, BINS)
-    counts = np.bincount(place, minlength=BINS)
+    counts = np.bincount(place, often, BINS)
     bins = tuple(
         ReliabilityBin(
             low=index / BINS,
@@ -185,3 +249,26 @@ def _unseen(
         judged |= judge
     both = bool((judged & same).any()) and bool((judged & ~same).any())
     return (ratios, judged) if both else None
+
+
+def _unseen_of(
+    folds: Sequence[tuple[DistanceCounts, DistanceCounts]], methods: tuple[str, ...]
+) -> tuple[dict[str, Float64Array], BoolArray, Int64Array] | None:
+    """Log-likelihood ratios by curves fitted on other people, of which class, and how often.
+
+    None if a fold cannot be fitted on, or if a class is not judged at all.
+    """
+    ratios: dict[str, list[Float64Array]] = {name: [] for name in methods}
+    judged = [judge.sample() for _, judge in folds]
+    for (fit_on, _), (distances, _, _) in zip(folds, judged, strict=True):
+        if not fit_on.has_both:
+            return None
+        for name in methods:
+            curve = _METHODS_OF_COUNTS[name](fit_on)
+            if curve is None:
+                return None
+            ratios[name].append(curve.log_ratios(distances))
+    same, often = (np.concatenate([part[i] for part in judged]) for i in (1, 2))
+    if not bool(same.any()) or bool(same.all()):
+        return None
+    return {name: np.concatenate(found) for name, found in ratios.items()}, same, often

@@ -8,7 +8,7 @@ import numpy as np
 
 from facematch.metrics.resampling import WeightedCurve
 from facematch.metrics.verification import VerificationCurve
-from facematch.types import Float64Array
+from facematch.types import Float64Array, Int64Array
 
 
 def d_prime(genuine: Float64Array, impostor: Float64Array) -> float | None:
@@ -30,11 +30,47 @@ def d_prime(genuine: Float64Array, impostor: Float64Array) -> float | None:
     """
     if len(genuine) == 0 or len(impostor) == 0:
         return None
-    spread = math.sqrt((float(genuine.var()) + float(impostor.var())) / 2)
-    apart = abs(float(impostor.mean()) - float(genuine.mean()))
-    # What rounding of the means leaves of equal numbers is no spread.
     largest = max(float(np.abs(genuine).max()), float(np.abs(impostor).max()))
-    return None if spread <= largest * 1e-15 else apart / spread
+    return _separation(
+        *(float(genuine.mean()), float(genuine.var())),
+        *(float(impostor.mean()), float(impostor.var())),
+        largest,
+    )
+
+
+def d_prime_of(curve: VerificationCurve) -> float | None:
+    """The same of all comparisons behind a curve, which says how often each distance occurs.
+
+    >>> from facematch.metrics.verification import verification_curve
+    >>> d_prime_of(verification_curve(np.array([0.0, 2.0]), np.array([4.0, 6.0])))
+    4.0
+    """
+    distances = curve.thresholds[1:]
+    return _separation(
+        *_moments(distances, -np.diff(curve.false_non_matches)),
+        *_moments(distances, np.diff(curve.false_matches)),
+        float(np.abs(distances).max()),
+    )
+
+
+def _moments(values: Float64Array, counts: Int64Array) -> tuple[float, float]:
+    """Mean and variance of values that occur so often."""
+    occurred = counts > 0
+    values, weights = values[occurred], counts[occurred].astype(np.float64)
+    mean = float(np.dot(values, weights) / weights.sum())
+    return mean, float(np.dot(np.square(values - mean), weights) / weights.sum())
+
+
+def _separation(
+    genuine_mean: float,
+    genuine_variance: float,
+    impostor_mean: float,
+    impostor_variance: float,
+    largest: float,
+) -> float | None:
+    spread = math.sqrt((genuine_variance + impostor_variance) / 2)
+    # What rounding of the means leaves of equal numbers is no spread.
+    return None if spread <= largest * 1e-15 else abs(impostor_mean - genuine_mean) / spread
 
 
 def average_precision(curve: VerificationCurve | WeightedCurve) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from facematch.errors import OneClassError
 from facematch.metrics.resampling import WeightedCurve
-from facematch.types import Float32Array, Float64Array, Int64Array
+from facematch.types import Float32Array, Float64Array, Int64Array, UInt32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +115,7 @@ def verification_curve(
     """
     classes = {"genuine": _checked(genuine, "genuine"), "impostor": _checked(impostor, "impostor")}
     for name, distances in classes.items():
-        if len(distances) == 0:
-            raise OneClassError(
-                f"there are no {name} comparisons, so no error rates can be measured; "
-                "add pairs of the same and of different people"
-            )
+        _require_some(len(distances), name)
     # Ten million comparisons are to pass in a second and a gigabyte: nothing is copied that
     # need not be.
     n_genuine, n_impostor = len(genuine), len(impostor)
@@ -137,6 +133,39 @@ def verification_curve(
     np.subtract(last_of_ties + 1, accepted_genuine, out=false_matches[1:])
     false_non_matches = np.full(len(thresholds), n_genuine, np.int64)
     false_non_matches[1:] -= accepted_genuine
+    for array in (thresholds, false_matches, false_non_matches):
+        array.setflags(write=False)
+    return VerificationCurve(thresholds, false_matches, false_non_matches, n_genuine, n_impostor)
+
+
+def curve_of_counts(
+    distances: Float64Array,
+    genuine: Int64Array | UInt32Array,
+    impostor: Int64Array | UInt32Array,
+) -> VerificationCurve:
+    """The curve of comparisons that were counted by distance instead of kept.
+
+    Args:
+        distances: float64 (k,), finite, rising strictly.
+        genuine: integers (k,), genuine comparisons at each distance.
+        impostor: integers (k,), impostor comparisons at each distance.
+
+    Raises:
+        OneClassError: a class has no comparison.
+
+    >>> counted = curve_of_counts(np.array([0.1, 0.3]), np.array([1, 1]), np.array([0, 2]))
+    >>> counted.false_matches.tolist(), counted.false_non_matches.tolist()
+    ([0, 0, 2], [2, 1, 0])
+    """
+    thresholds = np.empty(len(distances) + 1, np.float64)
+    thresholds[0], thresholds[1:] = -np.inf, distances
+    false_matches, accepted = (np.zeros(len(thresholds), np.int64) for _ in range(2))
+    np.cumsum(impostor, out=false_matches[1:])
+    np.cumsum(genuine, out=accepted[1:])
+    for name, count in (("genuine", accepted[-1]), ("impostor", false_matches[-1])):
+        _require_some(int(count), name)
+    n_genuine, n_impostor = int(accepted[-1]), int(false_matches[-1])
+    false_non_matches = np.subtract(n_genuine, accepted, out=accepted)
     for array in (thresholds, false_matches, false_non_matches):
         array.setflags(write=False)
     return VerificationCurve(thresholds, false_matches, false_non_matches, n_genuine, n_impostor)
@@ -214,6 +243,14 @@ def eer(curve: VerificationCurve | WeightedCurve) -> float:
         float(n.item() / curve.n_impostor) for n in curve.false_matches[[above - 1, above]]
     )
     return below_fmr + weight * (above_fmr - below_fmr)
+
+
+def _require_some(count: int, name: str) -> None:
+    if count == 0:
+        raise OneClassError(
+            f"there are no {name} comparisons, so no error rates can be measured; "
+            "add pairs of the same and of different people"
+        )
 
 
 def _checked(distances: Float32Array | Float64Array, name: str) -> Float64Array:

@@ -3,6 +3,7 @@ from .fit import (
     DEFAULT_RESAMPLES,
     FitSettings,
     FittedCalibration,
+    fit_all_pairs,
     fit_calibration,
 )
 from .folders import DEFAULT_IMPOSTORS
@@ -29,6 +30,7 @@ from .record import (
 )
 from .screening import require_distinct_pictures, require_photographs
 from .sources import (
+    AllPairs,
     LabelledComparisons,
     PhotographPairs,
     Remarks,
@@ -36,8 +38,15 @@ from .sources import (
     compare_photographs,
 )
 from .store import load_calibration, save_calibration
+from .streaming import (
+    StreamedComparisons,
+    StreamedDecisions,
+    deal_people,
+    stream_photographs,
+)
 
 __all__ = [
+    "AllPairs",
     "Calibration",
     "Column",
     "DEFAULT_FOLDS",
@@ -57,9 +66,13 @@ __all__ = [
     "ScoreKind",
     "StoredGroup",
     "StoredRate",
+    "StreamedComparisons",
+    "StreamedDecisions",
     "SubjectPairs",
     "WrongPair",
     "compare_photographs",
+    "deal_people",
+    "fit_all_pairs",
     "fit_calibration",
     "group_columns",
     "group_failures",
@@ -72,5 +85,6 @@ __all__ = [
     "require_places",
     "save_calibration",
     "stored_groups",
+    "stream_photographs",
     "wrong_pairs",
 ]

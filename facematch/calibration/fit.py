@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from facematch.calibration.mistakes import WrongPair
 from facematch.calibration.record import (
     Calibration,
     HeldOutRates,
@@ -15,6 +16,7 @@ from facematch.calibration.record import (
     stored_rate,
 )
 from facematch.calibration.sources import LabelledComparisons
+from facematch.calibration.streaming import StreamedComparisons, StreamedDecisions
 from facematch.errors import OneClassError
 from facematch.metrics import (
     EffectiveCounts,
@@ -36,6 +38,8 @@ from facematch.metrics import (
     estimate_fnmr,
     exact_threshold_limits,
     fit_probability,
+    fit_probability_of,
+    fold_thresholds,
     held_out,
     limits_around,
     percentile_limits,
@@ -44,6 +48,7 @@ from facematch.metrics import (
     threshold_is_uncertain,
     verification_curve,
 )
+from facematch.metrics.matrix import Progress
 from facematch.types import Metric, ModelIdentity
 
 DEFAULT_FOLDS = 5
@@ -141,14 +146,98 @@ def fit_calibration(
     fmr = estimate_fmr(measured.impostor, units.subset(~same), choice.threshold)
     fnmr = estimate_fnmr(measured.genuine, units.subset(same), choice.threshold)
     folds = _folds(measured, units, settings)
-    judged = None if folds is None else held_out(measured.distances, same, units, folds, rule)
-    probability = fit_probability(measured.distances, same, folds, settings.prior)
+    effective = EffectiveCounts(fnmr.effective, fmr.effective)
+    return _assembled(
+        *(measured, settings, curve, choice, fmr, fnmr),
+        None if folds is None else held_out(measured.distances, same, units, folds, rule),
+        fit_probability(measured.distances, same, folds, settings.prior),
+        _threshold_limits(measured, units, settings, curve, effective),
+        None if measured.labels.subjects is None else int((units.appearances() > 0).sum()),
+        metric=metric,
+        identity=identity,
+        failures_to_acquire=failures_to_acquire,
+        created_at=created_at,
+        version=version,
+    )
+
+
+def fit_all_pairs(
+    measured: StreamedComparisons,
+    settings: FitSettings,
+    *,
+    identity: ModelIdentity,
+    failures_to_acquire: int,
+    created_at: datetime,
+    version: str,
+    progress: Progress = lambda done, total: None,
+) -> tuple[FittedCalibration, tuple[WrongPair, ...]]:
+    """The same of all pairs of many photographs, which are not kept.
+
+    People are not resampled: the interval of the threshold is that of the limits of the rates.
+    Rates on new people and probabilities are of distances rounded up to 1/131,072 of their
+    range.
+
+    Args:
+        measured: the pairs, with the folds of their people.
+        settings: the rule, and how to judge it.
+        identity: the model behind the distances.
+        failures_to_acquire: photographs that gave no template.
+        created_at: when, with a time zone.
+        version: of facematch.
+        progress: called with pairs decided and in all.
+
+    Returns:
+        The calibration, and the pairs that it decides most wrongly.
+    """
+    curve, counts, rule = measured.curve, measured.counts, settings.rule
+    choice = choose_threshold(curve, rule)
+    chosen = fold_thresholds(counts, rule)
+    known = [threshold for threshold in chosen if threshold is not None]
+    complete = known if len(known) == len(chosen) else []
+    decided = StreamedDecisions(measured, [choice.threshold], complete, progress=progress)
+    fmr, fnmr = decided.fmr(choice.threshold), decided.fnmr(choice.threshold)
+    folds = [(fold.choose, fold.judge) for fold in counts.folds]
+    effective = EffectiveCounts(fnmr.effective, fmr.effective)
+    fitted = _assembled(
+        *(measured, settings, curve, choice, fmr, fnmr),
+        decided.held_out(),
+        fit_probability_of(counts.rounded, folds or None, settings.prior),
+        _limits_of_rates(settings, curve, effective, None),
+        measured.n_subjects,
+        metric=measured.metric,
+        identity=identity,
+        failures_to_acquire=failures_to_acquire,
+        created_at=created_at,
+        version=version,
+    )
+    return fitted, decided.worst()
+
+
+def _assembled(
+    measured: LabelledComparisons | StreamedComparisons,
+    settings: FitSettings,
+    curve: VerificationCurve,
+    choice: ThresholdChoice,
+    fmr: RateEstimate,
+    fnmr: RateEstimate,
+    judged: HeldOut | None,
+    probability: ProbabilityFit | None,
+    threshold_interval: Limits,
+    n_subjects: int | None,
+    *,
+    metric: Metric | None,
+    identity: ModelIdentity | None,
+    failures_to_acquire: int,
+    created_at: datetime,
+    version: str,
+) -> FittedCalibration:
+    """What was found, with its record."""
     independent = fmr.independent and fnmr.independent
     calibration = Calibration(
         scores=measured.kind,
         metric=metric,
         threshold=choice.threshold,
-        rule=rule,
+        rule=settings.rule,
         fmr=fmr.rate,
         fmr_interval=fmr.interval,
         fnmr=fnmr.rate,
@@ -156,14 +245,10 @@ def fit_calibration(
         interval_method=(
             IntervalMethod.INDEPENDENT if independent else IntervalMethod.SHARED_SUBJECTS
         ),
-        threshold_interval=_threshold_limits(
-            measured, units, settings, curve, EffectiveCounts(fnmr.effective, fmr.effective)
-        ),
+        threshold_interval=threshold_interval,
         n_genuine=curve.n_genuine,
         n_impostor=curve.n_impostor,
-        n_subjects=(
-            None if measured.labels.subjects is None else int((units.appearances() > 0).sum())
-        ),
+        n_subjects=n_subjects,
         failures_to_acquire=failures_to_acquire,
         lost_genuine=measured.lost_genuine,
         lost_impostor=measured.lost_impostor,
@@ -205,9 +290,19 @@ def _threshold_limits(
     effective: EffectiveCounts,
 ) -> Limits:
     """By resampling people, and exactly where few errors decide or resamples say nothing."""
+    resamples = _resampled_thresholds(measured, units, settings)
+    return _limits_of_rates(settings, curve, effective, resamples)
+
+
+def _limits_of_rates(
+    settings: FitSettings,
+    curve: VerificationCurve,
+    effective: EffectiveCounts,
+    resamples: Limits | None,
+) -> Limits:
     return limits_around(
         threshold_for(curve, settings.rule),
-        _resampled_thresholds(measured, units, settings),
+        resamples,
         uncertain=threshold_is_uncertain(curve, settings.rule),
         exact=partial(exact_threshold_limits, curve, settings.rule, effective),
     )

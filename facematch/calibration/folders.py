@@ -1,7 +1,8 @@
 """A folder with one sub-folder per subject as a list of pairs.
 
 All pairs within a sub-folder are genuine. Of the impostor pairs, which are many more, a
-sample is drawn without replacement, each pair as likely as any other; or all are taken.
+sample is drawn without replacement, each pair as likely as any other; or all are taken. All
+pairs of many photographs are not listed: they are counted where they are measured.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from facematch.calibration.labels import PairLabels, SubjectPairs
 from facematch.errors import InputError, OneClassError, UsageError
 from facematch.imaging.paths import find_photographs
+from facematch.metrics import all_pairs, numbers_of_pairs
 from facematch.types import Int64Array
 
 DEFAULT_IMPOSTORS = 100_000
@@ -40,7 +42,22 @@ class SubjectFolder:
     labels: PairLabels
 
 
-def read_folder(path: Path, impostors: int | None, seed: int) -> SubjectFolder:
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeFolder:
+    """A folder of which all pairs are meant, more than are listed.
+
+    Attributes:
+        sha256: over the photographs' names.
+        photographs: each once, in the order of their paths.
+        subject: int64 (n,), whose photograph each is, never falling.
+    """
+
+    sha256: str
+    photographs: tuple[Path, ...]
+    subject: Int64Array
+
+
+def read_folder(path: Path, impostors: int | None, seed: int) -> SubjectFolder | WholeFolder:
     """Lists the photographs of each subject and pairs them.
 
     Args:
@@ -51,14 +68,14 @@ def read_folder(path: Path, impostors: int | None, seed: int) -> SubjectFolder:
     Raises:
         InputError: a folder cannot be read.
         OneClassError: fewer than two subjects, or no subject with two photographs.
-        UsageError: more pairs than are held in memory.
+        UsageError: a part of the pairs, and more than are held in memory; or more than can be
+            counted.
     """
     if impostors is not None and impostors < 1:
         raise UsageError(f"the number of impostor pairs must be at least 1, got {impostors}")
     photographs, subject = _photographs(path)
     sizes = np.bincount(subject)
-    genuine = int((sizes * (sizes - 1) // 2).sum())
-    mixed = len(subject) * (len(subject) - 1) // 2 - genuine
+    genuine, mixed = numbers_of_pairs(sizes)
     if genuine == 0 or mixed == 0:
         lacking = "a subject with two photographs" if genuine == 0 else "a second subject"
         raise OneClassError(
@@ -67,10 +84,9 @@ def read_folder(path: Path, impostors: int | None, seed: int) -> SubjectFolder:
         )
     drawn = mixed if impostors is None else min(impostors, mixed)
     if genuine + drawn > MOST_PAIRS:
-        raise UsageError(
-            f"{path}: {genuine:,} genuine and {drawn:,} impostor pairs are more than the "
-            f"{MOST_PAIRS:,} that are held in memory; draw fewer with --impostors N"
-        )
+        if drawn < mixed or genuine + drawn > all_pairs.MOST_PAIRS:
+            raise UsageError(_too_many(path, genuine, drawn, whole=drawn == mixed))
+        return WholeFolder(_digest(path, photographs, b"all pairs"), photographs, subject)
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     within = [
         start + np.stack(np.triu_indices(size, 1))
@@ -82,12 +98,27 @@ def read_folder(path: Path, impostors: int | None, seed: int) -> SubjectFolder:
         np.arange(len(a)) < genuine,
         SubjectPairs(len(sizes), subject[a], subject[b], inferred=False),
     )
+    digest = _digest(path, photographs, np.stack((a, b)).astype("<i8").tobytes())
+    return SubjectFolder(digest, photographs, a, b, labels)
+
+
+def _digest(path: Path, photographs: tuple[Path, ...], pairs: bytes) -> str:
     digest = hashlib.sha256()
     for photograph in photographs:
         digest.update(photograph.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
         digest.update(b"\0")
-    digest.update(np.stack((a, b)).astype("<i8").tobytes())
-    return SubjectFolder(digest.hexdigest(), photographs, a, b, labels)
+    digest.update(pairs)
+    return digest.hexdigest()
+
+
+def _too_many(path: Path, genuine: int, drawn: int, *, whole: bool) -> str:
+    pairs = f"{path}: {genuine:,} genuine and {drawn:,} impostor pairs are more than the "
+    if whole:
+        return f"{pairs}{all_pairs.MOST_PAIRS:,} that can be counted; draw some with --impostors N"
+    return (
+        f"{pairs}{MOST_PAIRS:,} that are held in memory; draw fewer with --impostors N, or count "
+        "all with --impostors all"
+    )
 
 
 def _photographs(path: Path) -> tuple[tuple[Path, ...], Int64Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from facematch.calibration.csv_lists import printable
 from facematch.calibration.record import StoredGroup, stored_rate
-from facematch.calibration.sources import LabelledComparisons, PhotographPairs
+from facematch.calibration.sources import AllPairs, LabelledComparisons, PhotographPairs
 from facematch.errors import UsageError
 from facematch.metrics import Disparity, GroupRates, ThresholdRule, disparities, group_rates
 from facematch.types import BoolArray
@@ -58,24 +58,26 @@ class GroupTable:
 
 
 def group_columns(
-    pairs: PhotographPairs | LabelledComparisons, wanted: Sequence[str] | None
+    pairs: PhotographPairs | LabelledComparisons | AllPairs, wanted: Sequence[str] | None
 ) -> tuple[str, ...]:
     """Names of the columns to group by.
 
     Args:
-        pairs: the list.
+        pairs: the list; a folder has no columns.
         wanted: names; the column ``group``, if there is one, if None.
 
     Raises:
         UsageError: the list has none of that name, or one of too many values.
     """
+    columns = () if isinstance(pairs, AllPairs) else pairs.labels.columns
+    known = {column.name: column for column in columns}
     if wanted is None:
-        wanted = [DEFAULT_GROUP] if pairs.labels.column(DEFAULT_GROUP) is not None else []
+        wanted = [name for name in (DEFAULT_GROUP,) if name in known]
     found = []
     for name in wanted:
-        column = pairs.labels.column(name)
+        column = known.get(name.strip().lower())
         if column is None:
-            there = ", ".join(c.name for c in pairs.labels.columns) or "none"
+            there = ", ".join(known) or "none"
             raise UsageError(
                 f"{pairs.name}: there is no column {name!r} to group by; further columns: {there}"
             )

@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from facematch.calibration.csv_lists import CsvList, printable, read_csv, wrong
-from facematch.calibration.folders import DEFAULT_IMPOSTORS, read_folder
+from facematch.calibration.folders import DEFAULT_IMPOSTORS, WholeFolder, read_folder
 from facematch.calibration.labels import subjects_of_genuine_pairs
 from facematch.calibration.lfw import is_lfw, read_lfw
 from facematch.calibration.screening import screened
 from facematch.calibration.sources import (
+    AllPairs,
     LabelledComparisons,
     PhotographPairs,
     Remarks,
@@ -45,7 +46,7 @@ def load_pairs(
     impostors: int | None = DEFAULT_IMPOSTORS,
     seed: int = 0,
     self_pairs_allowed: bool = False,
-) -> PhotographPairs | LabelledComparisons:
+) -> PhotographPairs | LabelledComparisons | AllPairs:
     """Reads a list of pairs in any of the forms.
 
     Whether the pictures exist is not checked here.
@@ -58,7 +59,8 @@ def load_pairs(
         self_pairs_allowed: whether a picture may be compared with itself.
 
     Returns:
-        Comparisons for a list of scores, pairs of photographs for the others.
+        Comparisons for a list of scores, pairs of photographs for the others; of a folder
+        with more pairs than are held in memory, of which all are asked for, the photographs.
 
     Raises:
         InputError: the file cannot be read.
@@ -116,11 +118,16 @@ def _of_csv(
 
 def _of_folder(
     path: Path, impostors: int | None, seed: int, self_pairs_allowed: bool
-) -> PhotographPairs:
+) -> PhotographPairs | AllPairs:
     found = read_folder(path, impostors, seed)
+    # The name of "." and ".." is in their absolute form.
+    name = printable(path.resolve().name) or "folder"
+    if isinstance(found, WholeFolder):
+        return AllPairs(
+            *(name, path, found.sha256, found.photographs, found.subject), self_pairs_allowed
+        )
     return PhotographPairs(
-        # The name of "." and ".." is in their absolute form.
-        printable(path.resolve().name) or "folder",
+        name,
         path,
         found.sha256,
         found.photographs,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facematch.calibration.labels import PairLabels
-from facematch.calibration.sources import PhotographPairs, Remarks
+from facematch.calibration.sources import AllPairs, PhotographPairs, Remarks
 from facematch.errors import PairsFormatError
 from facematch.types import BoolArray, Int64Array
 
@@ -79,24 +79,30 @@ def screened(
     )
 
 
-def require_photographs(pairs: PhotographPairs) -> None:
+def require_photographs(pairs: PhotographPairs | AllPairs) -> None:
     """Refuses a list that names a file which does not exist.
 
     Raises:
         PairsFormatError: naming the first line with such a file.
     """
     missing = np.array([not path.is_file() for path in pairs.photographs], np.bool_)
-    lacking = missing[pairs.a] | missing[pairs.b]
-    if bool(lacking.any()):
-        pair = int(np.argmax(lacking))
-        row = int(pairs.a[pair] if missing[pairs.a[pair]] else pairs.b[pair])
+    if isinstance(pairs, AllPairs):
+        lacking, where = np.flatnonzero(missing), f"{pairs.path}: "
+    else:
+        of_pair = np.flatnonzero(missing[pairs.a] | missing[pairs.b])[:1]
+        both = np.concatenate((pairs.a[of_pair], pairs.b[of_pair]))
+        lacking = both[missing[both]]
+        where = _where(pairs, int(of_pair[0])) if len(of_pair) else ""
+    if len(lacking) > 0:
         raise PairsFormatError(
-            f"{_where(pairs, pair)}there is no photograph {pairs.photographs[row]}; "
+            f"{where}there is no photograph {pairs.photographs[int(lacking[0])]}; "
             "check the path or give --images DIR"
         )
 
 
-def require_distinct_pictures(pairs: PhotographPairs, sha256: Sequence[str | None]) -> None:
+def require_distinct_pictures(
+    pairs: PhotographPairs | AllPairs, sha256: Sequence[str | None]
+) -> None:
     """Refuses a comparison of a picture with its copy under another name.
 
     Args:
@@ -112,11 +118,24 @@ def require_distinct_pictures(pairs: PhotographPairs, sha256: Sequence[str | Non
     content = np.array(
         [-1 - row if s is None else codes.setdefault(s, len(codes)) for row, s in enumerate(sha256)]
     )
-    copies = content[pairs.a] == content[pairs.b]
-    if bool(copies.any()):
-        pair = int(np.argmax(copies))
-        a, b = pairs.photographs[int(pairs.a[pair])], pairs.photographs[int(pairs.b[pair])]
-        raise PairsFormatError(f"{_where(pairs, pair)}{a} and {b}: {_SELF_PAIR}")
+    if isinstance(pairs, AllPairs):
+        a, b = _copies(content)
+        where = f"{pairs.path}: "
+    else:
+        pair = np.flatnonzero(content[pairs.a] == content[pairs.b])[:1]
+        a, b = pairs.a[pair], pairs.b[pair]
+        where = _where(pairs, int(pair[0])) if len(pair) else ""
+    if len(a) > 0:
+        first, second = pairs.photographs[int(a[0])], pairs.photographs[int(b[0])]
+        raise PairsFormatError(f"{where}{first} and {second}: {_SELF_PAIR}")
+
+
+def _copies(content: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Rows of equal content: each with the next such row, by the earlier one."""
+    order = np.argsort(content, kind="stable").astype(np.int64)
+    equal = np.flatnonzero(content[order[1:]] == content[order[:-1]])
+    equal = equal[np.argsort(order[equal], kind="stable")]
+    return order[equal], order[equal + 1]
 
 
 def _where(pairs: PhotographPairs, pair: int) -> str:

@@ -81,6 +81,27 @@ class PhotographPairs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AllPairs:
+    """All pairs of the photographs of a folder, which are too many to be listed.
+
+    Attributes:
+        name: of the folder, without what cannot be printed.
+        path: of it, as given.
+        sha256: hexadecimal digest of the names of its photographs.
+        photographs: each once, in the order of their subjects.
+        subject: int64 (p,), whose photograph each is, from 0 and never falling.
+        self_pairs_allowed: whether a picture may be compared with its copy.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    photographs: tuple[Path, ...]
+    subject: Int64Array
+    self_pairs_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LabelledComparisons:
     """Measured comparisons of both classes.
 
@@ -134,13 +155,8 @@ def compare_photographs(
     acquired = ~np.isnan(templates[:, 0])
     compared = pairs.compared(acquired)
     same = pairs.labels.same
-    for wanted, kind in ((same, "genuine"), (~same, "impostor")):
-        if not bool((compared & wanted).any()):
-            failed = int((~acquired).sum())
-            raise OneClassError(
-                f"{pairs.name}: after {failed} failures to acquire, no {kind} pair is left"
-                + (f"; first failure: {why_lost}" if why_lost else "")
-            )
+    left = int((compared & same).sum()), int((compared & ~same).sum())
+    require_left(pairs.name, left, int((~acquired).sum()), why_lost)
     first, second = pairs.a[compared], pairs.b[compared]
     distances = np.empty(len(first), np.float64)
     for start in range(0, len(first), _PAIRS_PER_BLOCK):
@@ -156,3 +172,23 @@ def compare_photographs(
         lost_impostor=int((~compared & ~same).sum()),
         remarks=pairs.remarks,
     )
+
+
+def require_left(name: str, left: tuple[int, int], failed: int, why_lost: str) -> None:
+    """Refuses to measure one class only.
+
+    Args:
+        name: of the list or folder.
+        left: genuine and impostor pairs that can be compared.
+        failed: photographs without a template.
+        why_lost: a reason for one of those, for the message; may be empty.
+
+    Raises:
+        OneClassError: no genuine or no impostor pair is left.
+    """
+    for count, kind in zip(left, ("genuine", "impostor"), strict=True):
+        if count == 0:
+            raise OneClassError(
+                f"{name}: after {failed} failures to acquire, no {kind} pair is left"
+                + (f"; first failure: {why_lost}" if why_lost else "")
+            )

@@ -1,12 +1,24 @@
+from .all_pairs import (
+    AllPairsCounts,
+    Decisions,
+    FoldCounts,
+    WrongRows,
+    count_all_pairs,
+    decide_all_pairs,
+    fold_thresholds,
+    strictly_below,
+)
 from .clustering import (
     RateEstimate,
+    errors_to_judge_by,
     estimate_fmr,
     estimate_fnmr,
+    estimate_from_sums,
     estimate_rate,
 )
 from .decision import accepts
 from .distances import distance, pairwise
-from .folds import Folds, HeldOut, held_out, subject_folds
+from .folds import Folds, HeldOut, fold_of_each, held_out, subject_folds
 from .groups import Disparity, GroupRates, disparities, group_rates
 from .identification import fmr_for_fpir, fpir_estimate, rank_k_accuracy
 from .intervals import (
@@ -28,6 +40,7 @@ from .inversion import (
     tar_is_uncertain,
     threshold_is_uncertain,
 )
+from .matrix import Arranged, numbers_of_pairs
 from .openset import (
     OpenSetCurve,
     false_positives_at,
@@ -50,7 +63,9 @@ from .probability import (
     IsotonicProbability,
     MatchProbability,
     fit_isotonic,
+    fit_isotonic_of,
     fit_match_probability,
+    fit_match_probability_of,
     probabilities,
 )
 from .protocol import FoldAccuracy, fold_accuracy
@@ -67,13 +82,15 @@ from .reliability import (
     Reliability,
     ReliabilityBin,
     fit_probability,
+    fit_probability_of,
     log_loss,
     measure_reliability,
 )
 from .resampling import Sweep, Units, WeightedCurve, bootstrap, draws
 from .rules import Criterion, DecisionCost, ThresholdRule
 from .searches import SearchFigures, SearchOutcomes
-from .separation import average_precision, d_prime
+from .separation import average_precision, d_prime, d_prime_of
+from .tallies import DistanceCounts
 from .thresholds import (
     ThresholdChoice,
     choose_threshold,
@@ -86,6 +103,7 @@ from .verification import (
     auc,
     counts_at,
     counts_of,
+    curve_of_counts,
     eer,
     fmr_at,
     fnmr_at,
@@ -94,13 +112,18 @@ from .verification import (
 )
 
 __all__ = [
+    "AllPairsCounts",
+    "Arranged",
     "Criterion",
     "DecisionCost",
     "DecisionCounts",
+    "Decisions",
     "Disparity",
+    "DistanceCounts",
     "EffectiveCounts",
     "Figures",
     "FoldAccuracy",
+    "FoldCounts",
     "Folds",
     "GroupRates",
     "HeldOut",
@@ -124,6 +147,7 @@ __all__ = [
     "Units",
     "VerificationCurve",
     "WeightedCurve",
+    "WrongRows",
     "accepts",
     "auc",
     "auc_is_uncertain",
@@ -132,19 +156,25 @@ __all__ = [
     "choose_threshold",
     "clopper_pearson",
     "comparisons_needed",
+    "count_all_pairs",
     "counts_at",
     "counts_of",
     "cumulative_match",
     "curve_figures",
+    "curve_of_counts",
     "d_prime",
+    "d_prime_of",
+    "decide_all_pairs",
     "disparities",
     "distance",
     "draws",
     "eer",
     "eer_is_uncertain",
     "error_statistics",
+    "errors_to_judge_by",
     "estimate_fmr",
     "estimate_fnmr",
+    "estimate_from_sums",
     "estimate_rate",
     "exact_auc_limits",
     "exact_eer_limits",
@@ -152,12 +182,17 @@ __all__ = [
     "exact_threshold_limits",
     "false_positives_at",
     "fit_isotonic",
+    "fit_isotonic_of",
     "fit_match_probability",
+    "fit_match_probability_of",
     "fit_probability",
+    "fit_probability_of",
     "fmr_at",
     "fmr_for_fpir",
     "fnmr_at",
     "fold_accuracy",
+    "fold_of_each",
+    "fold_thresholds",
     "fpir_estimate",
     "group_rates",
     "held_out",
@@ -167,6 +202,7 @@ __all__ = [
     "mean_average_precision",
     "measure_reliability",
     "misses_at",
+    "numbers_of_pairs",
     "open_set_curve",
     "open_set_curve_of",
     "paired_difference",
@@ -180,6 +216,7 @@ __all__ = [
     "recall_at",
     "resampled",
     "resampled_figures",
+    "strictly_below",
     "subject_folds",
     "tar_at_fmr",
     "tar_is_uncertain",

@@ -86,7 +86,7 @@ def subject_folds(units: Units, folds: int, generator: np.random.Generator) -> F
     # A part that outweighs half a fold is taken apart: its comparisons are lost in part.
     heavy = load > load.sum() / (2 * count)
     block = np.where(heavy[parts], np.arange(units.count), parts)
-    weight = np.bincount(block, appearances, units.count)
+    weight = np.bincount(block, appearances, units.count).astype(np.float64)
     fold_of_subject = _dealt(weight, count, generator)[block]
     return Folds(count, fold_of_subject[units.a], fold_of_subject[units.b])
 

@@ -137,9 +137,7 @@ def fit_probability_of(
             too few.
         prior: to state.
     """
-    fitted = {
-        name: curve for name, fit in _METHODS_OF_COUNTS.items() if (curve := fit(counts))
-    }
+    fitted = {name: curve for name, fit in _METHODS_OF_COUNTS.items() if (curve := fit(counts))}
     if not fitted:
         return None
     unseen = None if folds is None else _unseen_of(folds, tuple(fitted))

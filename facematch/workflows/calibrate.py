@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from facematch import __version__
 from facematch.calibration import (
+    AllPairs,
     Calibration,
     FitSettings,
     FittedCalibration,
@@ -17,8 +18,11 @@ from facematch.calibration import (
     LabelledComparisons,
     PhotographPairs,
     Remarks,
+    StreamedComparisons,
     WrongPair,
     compare_photographs,
+    deal_people,
+    fit_all_pairs,
     fit_calibration,
     group_columns,
     group_failures,
@@ -26,6 +30,7 @@ from facematch.calibration import (
     require_distinct_pictures,
     require_photographs,
     stored_groups,
+    stream_photographs,
     wrong_pairs,
 )
 from facematch.metrics import (
@@ -41,7 +46,8 @@ from facematch.metrics import (
     verification_curve,
 )
 from facematch.pipeline import Failure, Gathered, TemplateSource
-from facematch.types import Metric
+from facematch.types import Int64Array, Metric, ModelIdentity
+from facematch.workflows.rounds import Progress, Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class CalibrateResult:
         groups: a table for each column asked for.
         gallery: None if no size was given.
         worst: wrong decisions, the furthest from the threshold first, a few of each class.
+        streamed: whether the pairs were counted and not held: people are then not resampled.
     """
 
     fitted: FittedCalibration
@@ -109,6 +116,7 @@ class CalibrateResult:
     groups: tuple[GroupTable, ...]
     gallery: GalleryEstimate | None
     worst: tuple[WrongPair, ...]
+    streamed: bool = False
 
     @property
     def calibration(self) -> Calibration:
@@ -127,19 +135,21 @@ class CalibrateResult:
 
 
 def calibrate(
-    pairs: PhotographPairs | LabelledComparisons,
+    pairs: PhotographPairs | LabelledComparisons | AllPairs,
     templates: TemplateSource | None,
     settings: FitSettings | ThresholdRule,
     *,
     metric: Metric = Metric.COSINE,
     groups: Sequence[str] | None = None,
     gallery_size: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
+    comparing: Progress = lambda done, total: None,
 ) -> CalibrateResult:
     """Embeds each photograph once, measures all pairs and chooses the threshold.
 
     Args:
-        pairs: the labelled pairs, or comparisons that were made elsewhere.
+        pairs: the labelled pairs, or comparisons that were made elsewhere, or the photographs
+            of which all pairs are meant.
         templates: of the photographs; None for comparisons made elsewhere.
         settings: what the threshold is for, and how to judge it.
         metric: distance to calibrate.
@@ -147,15 +157,26 @@ def calibrate(
             None.
         gallery_size: to estimate false positives of a search for; that of the rule if None.
         progress: called with photographs done and in all.
+        comparing: called with pairs compared and in all, where they are not held.
 
     Raises:
         PairsFormatError: a pair names a photograph that does not exist, or the same one twice.
         OneClassError: no genuine or no impostor pair is left.
-        UsageError: the list has no such column, or one of too many values.
+        UsageError: the list has no such column, or one of too many values; or too many folds
+            for pairs that are not held.
     """
     if isinstance(settings, ThresholdRule):
         settings = FitSettings(rule=settings)
     columns = group_columns(pairs, groups)
+    if isinstance(pairs, AllPairs):
+        if templates is None:
+            raise ValueError("photographs need templates")
+        require_photographs(pairs)
+        gathered = templates.gather(pairs.photographs, progress)
+        require_distinct_pictures(pairs, gathered.sha256)
+        return _of_all(
+            *(pairs, gathered, templates.identity, settings, metric, gallery_size, comparing)
+        )
     gathered: Gathered | None = None
     compared = np.ones(len(pairs.labels.same), np.bool_)
     if isinstance(pairs, LabelledComparisons):
@@ -181,9 +202,9 @@ def calibrate(
     measures: tuple[MeasureRow, ...] = ()
     if isinstance(pairs, PhotographPairs) and gathered is not None:
         measures = tuple(
-            _measure(_compared(pairs, gathered, each), each, settings.rule) for each in Metric
+            _measure(_curve(_compared(pairs, gathered, each)), each, settings.rule)
+            for each in Metric
         )
-    size = gallery_size if gallery_size is not None else settings.rule.gallery_size
     subjects = measured.labels.subjects
     acquired = None if gathered is None else gathered.acquired
     made = fitted.calibration
@@ -205,8 +226,55 @@ def calibrate(
         subjects_inferred=subjects is not None and subjects.inferred,
         measures=measures,
         groups=tables,
-        gallery=None if size is None else _gallery(made, size),
+        gallery=_gallery(made, gallery_size),
         worst=wrong_pairs(pairs, measured, compared, wrong),
+    )
+
+
+def _of_all(
+    pairs: AllPairs,
+    gathered: Gathered,
+    identity: ModelIdentity,
+    settings: FitSettings,
+    metric: Metric,
+    gallery_size: int | None,
+    comparing: Progress,
+) -> CalibrateResult:
+    """All pairs, which are counted in one round and decided in another."""
+    rounds = Rounds(1 + len(Metric), comparing)
+    sizes = np.bincount(pairs.subject[gathered.acquired], minlength=int(pairs.subject[-1]) + 1)
+    reason = gathered.failures[0].reason if gathered.failures else ""
+
+    def counted(each: Metric, folds: Int64Array | None) -> StreamedComparisons:
+        return stream_photographs(pairs, gathered.templates, each, folds, reason, rounds.next())
+
+    measured = counted(metric, deal_people(sizes, settings.folds, settings.seed))
+    fitted, worst = fit_all_pairs(
+        measured,
+        settings,
+        identity=identity,
+        failures_to_acquire=len(gathered.failures),
+        created_at=datetime.now(UTC),
+        version=__version__,
+        progress=rounds.next(),
+    )
+    return CalibrateResult(
+        fitted=fitted,
+        failures=gathered.failures,
+        photographs=len(gathered.sha256),
+        reused=gathered.reused,
+        remarks=measured.remarks,
+        subjects_inferred=False,
+        measures=tuple(
+            _measure(
+                fitted.curve if each is metric else counted(each, None).curve, each, settings.rule
+            )
+            for each in Metric
+        ),
+        groups=(),
+        gallery=_gallery(fitted.calibration, gallery_size),
+        worst=worst,
+        streamed=True,
     )
 
 
@@ -215,8 +283,11 @@ def _compared(pairs: PhotographPairs, gathered: Gathered, metric: Metric) -> Lab
     return compare_photographs(pairs, gathered.templates, metric, reason)
 
 
-def _measure(measured: LabelledComparisons, metric: Metric, rule: ThresholdRule) -> MeasureRow:
-    curve = verification_curve(measured.genuine, measured.impostor)
+def _curve(measured: LabelledComparisons) -> VerificationCurve:
+    return verification_curve(measured.genuine, measured.impostor)
+
+
+def _measure(curve: VerificationCurve, metric: Metric, rule: ThresholdRule) -> MeasureRow:
     choice = choose_threshold(curve, rule)
     return MeasureRow(
         metric=metric,
@@ -229,7 +300,11 @@ def _measure(measured: LabelledComparisons, metric: Metric, rule: ThresholdRule)
     )
 
 
-def _gallery(calibration: Calibration, size: int) -> GalleryEstimate:
+def _gallery(calibration: Calibration, asked: int | None) -> GalleryEstimate | None:
+    """For the size that was asked for, else that of the rule, if there is one."""
+    size = asked if asked is not None else calibration.rule.gallery_size
+    if size is None:
+        return None
     limits = calibration.fmr_interval
     return GalleryEstimate(
         size=size,

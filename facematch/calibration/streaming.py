@@ -1,0 +1,259 @@
+"""All pairs of many photographs, measured without keeping them.
+
+What :class:`facematch.calibration.LabelledComparisons` are to listed pairs. Thresholds, counts
+and rates are those of the pairs themselves; see :mod:`facematch.metrics.all_pairs` for how
+finely distances are told apart.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facematch.calibration.mistakes import MOST_SHOWN, WrongPair
+from facematch.calibration.sources import AllPairs, Remarks, ScoreKind, require_left
+from facematch.errors import UsageError
+from facematch.metrics import (
+    AllPairsCounts,
+    Arranged,
+    Decisions,
+    HeldOut,
+    Limits,
+    RateEstimate,
+    VerificationCurve,
+    WrongRows,
+    count_all_pairs,
+    decide_all_pairs,
+    errors_to_judge_by,
+    estimate_from_sums,
+    fold_of_each,
+    numbers_of_pairs,
+    strictly_below,
+)
+from facematch.metrics.all_pairs import MOST_FOLDS
+from facematch.metrics.matrix import Progress
+from facematch.types import Float32Array, Int64Array, Metric
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamedComparisons:
+    """All pairs of both classes, counted.
+
+    Attributes:
+        name: of the folder that they come from.
+        sha256: see :class:`AllPairs`.
+        metric: which distance.
+        photographs: that have a template, as texts, in the order of the list.
+        arranged: those photographs.
+        counts: of their distances.
+        lost_genuine: genuine pairs that could not be compared, because a photograph gave no
+            template; they are not among those counted.
+        lost_impostor: the same of impostor pairs.
+        remarks: on the list.
+        kind: how the distances were had.
+    """
+
+    name: str
+    sha256: str
+    metric: Metric
+    photographs: tuple[str, ...]
+    arranged: Arranged
+    counts: AllPairsCounts
+    lost_genuine: int
+    lost_impostor: int
+    remarks: Remarks = field(default_factory=Remarks)
+    kind: ScoreKind = ScoreKind.PHOTOGRAPHS
+
+    @property
+    def curve(self) -> VerificationCurve:
+        """All operating points."""
+        return self.counts.curve
+
+    @property
+    def n_subjects(self) -> int:
+        """People in the pairs."""
+        return len(self.arranged.sizes)
+
+
+def deal_people(sizes: Int64Array, folds: int, seed: int) -> Int64Array | None:
+    """Puts each subject into one of the folds.
+
+    Args:
+        sizes: int64 (s,), photographs of each subject.
+        folds: how many; fewer if there are fewer subjects.
+        seed: of the shuffle.
+
+    Returns:
+        int64 (s,); None if there are fewer than two subjects.
+
+    Raises:
+        UsageError: more folds than there are tables for.
+    """
+    n = int(sizes.sum())
+    appearances = sizes * (sizes - 1) // 2 + sizes * (n - sizes)
+    dealt = fold_of_each(appearances, folds, np.random.default_rng((seed, 1)))
+    if dealt is not None and int(dealt.max()) >= MOST_FOLDS:
+        raise UsageError(
+            f"at most {MOST_FOLDS} folds can be kept apart where pairs are not held in memory; "
+            "give fewer with --folds, or draw pairs with --impostors N"
+        )
+    return dealt
+
+
+def stream_photographs(
+    pairs: AllPairs,
+    templates: Float32Array,
+    metric: Metric,
+    folds: Int64Array | None,
+    why_lost: str = "",
+    progress: Progress = lambda done, total: None,
+) -> StreamedComparisons:
+    """Measures all pairs of photographs that have templates.
+
+    Args:
+        pairs: of which photographs.
+        templates: float32 (p, d), one row a photograph, unit norm; NaN where there is none.
+        metric: which distance.
+        folds: int64 (s,), of each subject, as :func:`deal_people` gives them; None for none.
+        why_lost: a reason for a missing template, for the message.
+        progress: called with pairs done and in all.
+
+    Raises:
+        OneClassError: no genuine or no impostor pair is left.
+    """
+    acquired = np.flatnonzero(~np.isnan(templates[:, 0]))
+    listed = numbers_of_pairs(np.bincount(pairs.subject))
+    left = numbers_of_pairs(np.bincount(pairs.subject[acquired]))
+    require_left(pairs.name, left, len(templates) - len(acquired), why_lost)
+    arranged = Arranged(templates[acquired], pairs.subject[acquired], folds)
+    return StreamedComparisons(
+        name=pairs.name,
+        sha256=pairs.sha256,
+        metric=metric,
+        photographs=tuple(str(pairs.photographs[row]) for row in acquired.tolist()),
+        arranged=arranged,
+        counts=count_all_pairs(arranged, metric, progress),
+        lost_genuine=listed[0] - left[0],
+        lost_impostor=listed[1] - left[1],
+    )
+
+
+class StreamedDecisions:
+    """The pairs, decided at thresholds.
+
+    Args:
+        measured: the pairs.
+        thresholds: for all of them, at least one.
+        fold_thresholds: for the pairs within each fold; empty to leave those out.
+        worst_within_folds: whether the worst errors are of the folds; else of the first
+            threshold.
+        progress: called with pairs done and in all.
+    """
+
+    def __init__(
+        self,
+        measured: StreamedComparisons,
+        thresholds: Sequence[float],
+        fold_thresholds: Sequence[float] = (),
+        *,
+        worst_within_folds: bool = False,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
+        self._measured = measured
+        self._thresholds = tuple(thresholds)
+        self._fold_thresholds = tuple(fold_thresholds)
+        self._found: Decisions = decide_all_pairs(
+            *(measured.arranged, measured.metric),
+            # Errors of a kind that is common enough to see how they gather in people.
+            (*thresholds, _looser(measured), _tighter(measured)),
+            self._fold_thresholds,
+            worst_within_folds=worst_within_folds,
+            most=MOST_SHOWN,
+            progress=progress,
+        )
+
+    def fmr(self, threshold: float) -> RateEstimate:
+        """The false match rate of all pairs at one of the thresholds."""
+        errors = self._found.false_matches
+        place = self._thresholds.index(threshold)
+        everybody = self._measured.arranged.impostors_of_each()
+        return estimate_from_sums(errors[place], everybody, errors[-2], mixed=True)
+
+    def fnmr(self, threshold: float) -> RateEstimate:
+        """The false non-match rate of all pairs at one of the thresholds."""
+        errors = self._found.false_non_matches
+        place = self._thresholds.index(threshold)
+        everybody = self._measured.arranged.genuine_of_each()
+        return estimate_from_sums(errors[place], everybody, errors[-1], mixed=False)
+
+    def fmr_within(self) -> RateEstimate:
+        """The false match rate of pairs within folds, at the thresholds of those."""
+        errors, arranged = self._found.false_matches_within, self._measured.arranged
+        return estimate_from_sums(errors, arranged.impostors_within_folds(), mixed=True)
+
+    def fnmr_within(self) -> RateEstimate:
+        """The false non-match rate likewise."""
+        errors, arranged = self._found.false_non_matches_within, self._measured.arranged
+        return estimate_from_sums(errors, arranged.genuine_of_each(), mixed=False)
+
+    def right_within(self) -> tuple[Int64Array, Int64Array]:
+        """For each fold, pairs within it that are decided rightly, and all of them; int64."""
+        arranged, found = self._measured.arranged, self._found
+
+        def by_fold(genuine: Int64Array, impostor: Int64Array) -> Int64Array:
+            # An impostor pair is counted at both of its subjects.
+            twice = np.bincount(
+                arranged.fold_of_subject, 2 * genuine + impostor, arranged.fold_count
+            )
+            return np.rint(twice).astype(np.int64) // 2
+
+        everything = by_fold(arranged.genuine_of_each(), arranged.impostors_within_folds())
+        wrong = by_fold(found.false_non_matches_within, found.false_matches_within)
+        return everything - wrong, everything
+
+    def held_out(self) -> HeldOut | None:
+        """What the thresholds of the folds gave; None if they decide no pair of a class."""
+        arranged = self._measured.arranged
+        judged = arranged.genuine_of_each(), arranged.impostors_within_folds()
+        if not self._fold_thresholds or not all(int(count.sum()) > 0 for count in judged):
+            return None
+        right, everything = self.right_within()
+        return HeldOut(
+            folds=arranged.fold_count,
+            fmr=self.fmr_within(),
+            fnmr=self.fnmr_within(),
+            accuracy=int(right.sum()) / int(everything.sum()),
+            thresholds=Limits(min(self._fold_thresholds), max(self._fold_thresholds)),
+        )
+
+    def worst(self) -> tuple[WrongPair, ...]:
+        """As :func:`facematch.calibration.wrong_pairs` gives them."""
+        named = self._measured.photographs
+
+        def pair(rows: WrongRows, same: bool) -> WrongPair:
+            return WrongPair(named[rows.a], named[rows.b], 0, same, rows.distance)
+
+        return (
+            *(pair(rows, True) for rows in self._found.rejected),
+            *(pair(rows, False) for rows in self._found.accepted),
+        )
+
+
+def _looser(measured: StreamedComparisons) -> float:
+    """The nearest threshold with false matches enough."""
+    curve = measured.curve
+    enough = errors_to_judge_by(curve.n_impostor)
+    return float(curve.thresholds[np.searchsorted(curve.false_matches, enough)])
+
+
+def _tighter(measured: StreamedComparisons) -> float:
+    """The nearest threshold with false non-matches enough."""
+    curve, arranged = measured.curve, measured.arranged
+    enough = errors_to_judge_by(curve.n_genuine)
+    missed = curve.false_non_matches
+    first = bisect_left(range(len(missed)), True, key=lambda point: bool(missed[point] < enough))
+    distance = float(curve.thresholds[first])
+    return strictly_below(distance, measured.metric, arranged.templates.shape[1])

@@ -123,7 +123,7 @@ def calibrate(
 ) -> None:
     """Choose the threshold from your own labelled pairs; verify and identify then use it."""
     from facematch.calibration import (
-        PhotographPairs,
+        LabelledComparisons,
         load_pairs,
         plot_roc,
         require_places,
@@ -149,7 +149,7 @@ def calibrate(
     )
     templates = None
     with Progress("embedding", quiet) as progress:
-        if isinstance(listed, PhotographPairs):
+        if not isinstance(listed, LabelledComparisons):
             templates, _ = open_templates(
                 *(model, device),
                 choice=choice,
@@ -164,6 +164,7 @@ def calibrate(
             groups=group,
             gallery_size=gallery_size,
             progress=progress,
+            comparing=progress.then("comparing"),
         )
     save_calibration(result.calibration, out)
     plot_roc(result.curve, result.calibration, plot)

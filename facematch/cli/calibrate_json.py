@@ -21,6 +21,8 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
         {
             "threshold": made.threshold,
             "threshold_interval": output.interval_json(made.threshold_interval),
+            "threshold_interval_method": output.interval_method(result.streamed),
+            "pairs_streamed": result.streamed,
             "similarity_threshold": -made.threshold if made.scores == "similarities" else None,
             "scores": made.scores.value,
             "metric": None if made.metric is None else made.metric.value,

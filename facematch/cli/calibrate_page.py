@@ -18,6 +18,7 @@ from facematch.cli.report_parts import (
     rates_table,
     reliability_facts,
     remark_facts,
+    streamed_facts,
 )
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ def _counts(result: CalibrateResult) -> Facts:
             for name, rate in (("FAR, with them", made.far), ("FRR, with them", made.frr))
             if rate is not None
         ]
+    facts += streamed_facts(result.streamed)
     return Facts((*facts, *remark_facts(result.remarks)))
 
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 SHOWN_DISPARITIES = 10
 
+COUNTED = (
+    "  pairs are counted, not held: nobody is resampled, intervals are exact limits;",
+    "    folds and probabilities go by distances to 1/131,072 of their range",
+)
+
 
 def report(result: CalibrateResult, out: Path, plot: Path) -> str:
     """The whole report, without the list of failures."""
@@ -91,6 +96,8 @@ def _rates(result: CalibrateResult) -> Iterator[str]:
         yield f"    impostor and {fitted.fnmr.effective:,.0f} independent genuine comparisons"
     elif made.n_subjects is None:
         yield "  no subjects are named: comparisons are taken as independent"
+    if result.streamed:
+        yield from COUNTED
 
 
 def _row(estimate: RateEstimate) -> str:

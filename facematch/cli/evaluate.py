@@ -34,7 +34,7 @@ from facematch.cli.progress import Progress
 from facematch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facematch.calibration import LabelledComparisons, PhotographPairs
+    from facematch.calibration import LabelledComparisons
     from facematch.gallery.keys import Keys
     from facematch.workflows.evaluate import (
         FixedThreshold,
@@ -224,7 +224,7 @@ class _Run:
         baseline: Path | None,
         outputs: Outputs,
     ) -> None:
-        from facematch.calibration import PhotographPairs, load_pairs
+        from facematch.calibration import AllPairs, LabelledComparisons, load_pairs
         from facematch.workflows import evaluate as workflow
 
         listed = load_pairs(
@@ -233,13 +233,18 @@ class _Run:
             seed=self._seed,
             self_pairs_allowed=self._allow_self_pairs,
         )
+        if baseline is not None and isinstance(listed, AllPairs):
+            raise UsageError(
+                f"{path}: its pairs are too many to be held, so --baseline has nothing to go by; "
+                "draw some with --impostors N"
+            )
         before = None if baseline is None else workflow.load_system(baseline)
         templates = None
         metric = self._metric or Metric.COSINE
-        if isinstance(listed, PhotographPairs):
-            templates, fixed, metric = self._opened()
-        else:
+        if isinstance(listed, LabelledComparisons):
             fixed = self._fixed_for_scores(listed)
+        else:
+            templates, fixed, metric = self._opened()
         with Progress("embedding", self._quiet) as progress:
             result = workflow.evaluate_pairs(
                 *(listed, templates),
@@ -249,6 +254,7 @@ class _Run:
                 groups=groups,
                 seed=self._seed,
                 progress=progress,
+                comparing=progress.then("comparing"),
             )
         document = evaluate_json.verification(result)
         comparison = self._compared(before, result, document, outputs)
@@ -371,15 +377,11 @@ class _Run:
         fixed = FixedThreshold(decision.threshold, decision.origin, probability)
         return templates, fixed, decision.metric
 
-    def _fixed_for_scores(
-        self, listed: PhotographPairs | LabelledComparisons
-    ) -> FixedThreshold | None:
+    def _fixed_for_scores(self, listed: LabelledComparisons) -> FixedThreshold | None:
         """The threshold to judge scores by, in the sign that they are kept in."""
-        from facematch.calibration import LabelledComparisons, ScoreKind, load_calibration
+        from facematch.calibration import ScoreKind, load_calibration
         from facematch.workflows.evaluate import FixedThreshold
 
-        if not isinstance(listed, LabelledComparisons):
-            raise ValueError("photographs are judged by their model's threshold")
         if self._threshold is not None:
             turned = listed.kind is ScoreKind.SIMILARITIES
             return FixedThreshold(-self._threshold if turned else self._threshold, "--threshold")

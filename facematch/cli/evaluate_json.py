@@ -41,6 +41,8 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             ],
             "threshold": result.threshold,
             "threshold_origin": result.threshold_origin,
+            "pairs_streamed": result.streamed,
+            "curve_interval_method": output.interval_method(result.streamed),
             "auc": result.auc,
             "auc_interval": output.interval_json(result.auc_interval),
             "eer": result.eer,

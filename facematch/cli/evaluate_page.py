@@ -19,6 +19,7 @@ from facematch.cli.report_parts import (
     rates_table,
     reliability_facts,
     remark_facts,
+    streamed_facts,
 )
 
 if TYPE_CHECKING:
@@ -247,6 +248,7 @@ def _counts(result: VerificationResult) -> Facts:
             Fact("FAR, with them", output.percent(result.far)),
             Fact("FRR, with them", output.percent(result.frr)),
         ]
+    facts += streamed_facts(result.streamed)
     return Facts((*facts, *remark_facts(measured.remarks)))
 
 

@@ -51,7 +51,8 @@ Impostors = Annotated[
     str,
     typer.Option(
         "--impostors",
-        help="Of a folder of subjects: how many impostor pairs to draw, or all.",
+        help="Of a folder of subjects: how many impostor pairs to draw, or all. More than 20 "
+        "million pairs are counted, not held: without resampling, and not for --compare.",
         metavar="N|all",
     ),
 ]

@@ -35,6 +35,15 @@ def versioned(document: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, **document}
 
 
+def interval_method(streamed: bool) -> str:
+    """Of the intervals of thresholds, areas and accept rates.
+
+    Resamples of the people, and exact limits where errors are few; only those where pairs were
+    counted and not held.
+    """
+    return "exact-limits" if streamed else "subject-bootstrap"
+
+
 def face_json(face: AnalyzedFace) -> dict[str, Any]:
     """A chosen face: where, how certain, how good."""
     return {

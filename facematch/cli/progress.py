@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -43,6 +44,19 @@ class Progress:
                 return
             self._open(total)
         self._bar.update(self._task, completed=done, total=total)
+
+    def then(self, what: str) -> Callable[[int, int], None]:
+        """The port for what is done afterwards; its bar takes the place of this one."""
+
+        def port(done: int, total: int) -> None:
+            if self._what != what:
+                self._what = what
+                if self._bar is not None:
+                    self._bar.remove_task(self._task)
+                    self._task = self._bar.add_task(what, total=total)
+            self(done, total)
+
+        return port
 
     def note(self, message: str) -> None:
         """Says something on stderr meanwhile, above the bar if there is one."""

@@ -51,6 +51,21 @@ def people_facts(n_subjects: int | None, inferred: bool) -> list[Fact]:
     return [Fact("people", f"{n_subjects:,}{how}")]
 
 
+def streamed_facts(streamed: bool) -> list[Fact]:
+    """What is different where pairs are too many to be held."""
+    from facematch.reports import Fact
+
+    if not streamed:
+        return []
+    return [
+        Fact(
+            "all pairs",
+            "counted, not held: people are not resampled, intervals are exact limits; folds and "
+            "probabilities go by distances to 1/131,072 of their range",
+        )
+    ]
+
+
 def remark_facts(remarks: Remarks) -> list[Fact]:
     """What was odd about the list of pairs."""
     from facematch.reports import Fact

@@ -68,7 +68,7 @@ from .probability import (
     fit_match_probability_of,
     probabilities,
 )
-from .protocol import FoldAccuracy, fold_accuracy
+from .protocol import Accuracies, FoldAccuracy, fold_accuracy
 from .ranking import (
     ProbeRanks,
     cumulative_match,
@@ -112,6 +112,7 @@ from .verification import (
 )
 
 __all__ = [
+    "Accuracies",
     "AllPairsCounts",
     "Arranged",
     "Criterion",

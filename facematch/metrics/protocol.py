@@ -25,20 +25,16 @@ _BEST_ACCURACY = ThresholdRule(Criterion.ACCURACY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoldAccuracy:
-    """What k folds gave.
+class Accuracies:
+    """What k folds gave, at least two.
 
     Attributes:
         accuracies: of each fold, in [0, 1].
         thresholds: that each fold was judged with.
-        accepted: bool (n,), the decision of each comparison; False where ``judged`` is.
-        judged: bool (n,), comparisons that a fold decided: those within one fold.
     """
 
     accuracies: tuple[float, ...]
     thresholds: tuple[float, ...]
-    accepted: BoolArray
-    judged: BoolArray
 
     @property
     def mean(self) -> float:
@@ -55,6 +51,19 @@ class FoldAccuracy:
     def standard_error(self) -> float:
         """Of the mean: the standard deviation over the root of k."""
         return self.standard_deviation / math.sqrt(len(self.accuracies))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldAccuracy(Accuracies):
+    """The same with the decision of each comparison.
+
+    Attributes:
+        accepted: bool (n,), the decision of each comparison; False where ``judged`` is.
+        judged: bool (n,), comparisons that a fold decided: those within one fold.
+    """
+
+    accepted: BoolArray
+    judged: BoolArray
 
 
 def fold_accuracy(distances: Float64Array, same: BoolArray, folds: Folds) -> FoldAccuracy | None:

@@ -46,7 +46,7 @@ from facematch.metrics import (
     verification_curve,
 )
 from facematch.pipeline import Failure, Gathered, TemplateSource
-from facematch.types import Int64Array, Metric, ModelIdentity
+from facematch.types import Int64Array, Metric
 from facematch.workflows.rounds import Progress, Rounds
 
 
@@ -171,12 +171,7 @@ def calibrate(
     if isinstance(pairs, AllPairs):
         if templates is None:
             raise ValueError("photographs need templates")
-        require_photographs(pairs)
-        gathered = templates.gather(pairs.photographs, progress)
-        require_distinct_pictures(pairs, gathered.sha256)
-        return _of_all(
-            *(pairs, gathered, templates.identity, settings, metric, gallery_size, comparing)
-        )
+        return _of_all(*(pairs, templates, settings, metric, gallery_size), progress, comparing)
     gathered: Gathered | None = None
     compared = np.ones(len(pairs.labels.same), np.bool_)
     if isinstance(pairs, LabelledComparisons):
@@ -233,14 +228,17 @@ def calibrate(
 
 def _of_all(
     pairs: AllPairs,
-    gathered: Gathered,
-    identity: ModelIdentity,
+    templates: TemplateSource,
     settings: FitSettings,
     metric: Metric,
     gallery_size: int | None,
+    progress: Progress,
     comparing: Progress,
 ) -> CalibrateResult:
     """All pairs, which are counted in one round and decided in another."""
+    require_photographs(pairs)
+    gathered = templates.gather(pairs.photographs, progress)
+    require_distinct_pictures(pairs, gathered.sha256)
     rounds = Rounds(1 + len(Metric), comparing)
     sizes = np.bincount(pairs.subject[gathered.acquired], minlength=int(pairs.subject[-1]) + 1)
     reason = gathered.failures[0].reason if gathered.failures else ""
@@ -252,7 +250,7 @@ def _of_all(
     fitted, worst = fit_all_pairs(
         measured,
         settings,
-        identity=identity,
+        identity=templates.identity,
         failures_to_acquire=len(gathered.failures),
         created_at=datetime.now(UTC),
         version=__version__,

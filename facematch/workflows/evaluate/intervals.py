@@ -1,11 +1,13 @@
 """What AUC, EER and the true accept rates of an evaluation are worth.
 
 Intervals by resampling people. Where few errors stand behind a figure, or resamples all give
-the same, they also hold the exact interval, which does not close where nothing was seen.
+the same, they also hold the exact interval, which does not close where nothing was seen. Where
+pairs are counted and not held, nobody is resampled and the exact interval stands alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,6 +43,8 @@ from facematch.metrics import (
 from facematch.workflows.evaluate.records import FMR_TARGETS, TarAtFmr
 
 RESAMPLES = 500
+
+_EER = ThresholdRule(Criterion.EER)
 
 # Two hundred million weights take about ten seconds here.
 _MOST_WEIGHTS = 200_000_000
@@ -78,7 +82,7 @@ def summarised(
         seed: of the resampling.
         resamples: how many; fewer are taken of many comparisons.
     """
-    targets = [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
+    targets = _shown(curve)
     most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
     values = resampled(
         (Sweep(measured.distances, measured.labels.same),),
@@ -91,28 +95,52 @@ def summarised(
     def of(column: int) -> Limits | None:
         return None if values is None else percentile_limits(values[:, 0, column])
 
-    at_eer = _effective(measured, units, threshold_for(curve, ThresholdRule(Criterion.EER)))
+    return summary_of(curve, partial(_effective, measured, units), of)
+
+
+def thresholds_judged_at(curve: VerificationCurve) -> tuple[float, ...]:
+    """Where :func:`summary_of` asks how much the comparisons tell."""
+    targets = (ThresholdRule(Criterion.FMR, target) for target in _shown(curve))
+    return tuple(threshold_for(curve, rule) for rule in (_EER, *targets))
+
+
+def summary_of(
+    curve: VerificationCurve,
+    effective_at: Callable[[float], EffectiveCounts],
+    resamples_of: Callable[[int], Limits | None],
+) -> Summary:
+    """Brings percentiles of resamples and exact limits together.
+
+    Args:
+        curve: of the comparisons.
+        effective_at: how many independent comparisons would tell as much, at a threshold.
+        resamples_of: percentiles of AUC (0), EER (1) and the true accept rates at the targets
+            that can be shown (from 2 on); None if nobody was resampled.
+    """
+    eer_at, *targets_at = thresholds_judged_at(curve)
+    at_eer = effective_at(eer_at)
     tars: dict[float, tuple[float, Limits]] = {}
-    for column, target in enumerate(targets, start=2):
+    for column, (target, threshold) in enumerate(
+        zip(_shown(curve), targets_at, strict=True), start=2
+    ):
         tar = tar_at_fmr(curve, target)
-        threshold = threshold_for(curve, ThresholdRule(Criterion.FMR, target))
         limits = limits_around(
             tar,
-            of(column),
+            resamples_of(column),
             uncertain=tar_is_uncertain(curve, target),
-            exact=partial(_exact_tar, measured, units, curve, target, threshold),
+            exact=partial(_exact_tar, curve, target, partial(effective_at, threshold)),
         )
         tars[target] = tar, limits
     return Summary(
         auc=limits_around(
             auc(curve),
-            of(0),
+            resamples_of(0),
             uncertain=auc_is_uncertain(curve),
             exact=partial(exact_auc_limits, curve, at_eer),
         ),
         eer=limits_around(
             eer(curve),
-            of(1),
+            resamples_of(1),
             uncertain=eer_is_uncertain(curve),
             exact=partial(exact_eer_limits, curve, at_eer),
         ),
@@ -124,14 +152,15 @@ def summarised(
     )
 
 
+def _shown(curve: VerificationCurve) -> list[float]:
+    """The target rates that so many impostor comparisons can show."""
+    return [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
+
+
 def _exact_tar(
-    measured: LabelledComparisons,
-    units: Units,
-    curve: VerificationCurve,
-    target: float,
-    threshold: float,
+    curve: VerificationCurve, target: float, effective: Callable[[], EffectiveCounts]
 ) -> Limits:
-    return exact_tar_limits(curve, target, _effective(measured, units, threshold))
+    return exact_tar_limits(curve, target, effective())
 
 
 def _effective(measured: LabelledComparisons, units: Units, threshold: float) -> EffectiveCounts:

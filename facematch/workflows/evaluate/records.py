@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from facematch.calibration import GroupTable, LabelledComparisons, WrongPair
+from facematch.calibration import (
+    GroupTable,
+    LabelledComparisons,
+    StreamedComparisons,
+    WrongPair,
+)
 from facematch.metrics import (
     DecisionCounts,
     IsotonicProbability,
@@ -79,7 +84,8 @@ class TarAtFmr:
         tar: at the loosest threshold with at most that FMR; None if the impostor comparisons
             are too few to show the target.
         interval: 95 %, by resampling subjects; where they or the errors are few it also
-            holds the exact interval. None without a rate.
+            holds the exact interval, which stands alone where pairs are not held. None
+            without a rate.
         impostors_needed: comparisons that would do (rule of three).
     """
 
@@ -138,7 +144,7 @@ class VerificationResult:
     """One-to-one comparison, measured.
 
     Attributes:
-        measured: the comparisons, for histograms.
+        measured: the comparisons; counted where they are too many to be held.
         identity: of the model; None for scores made elsewhere.
         metric: of the distances; None for scores made elsewhere.
         curve: all operating points, for ROC and DET.
@@ -158,7 +164,7 @@ class VerificationResult:
         frr: FNMR with them.
         auc: area under the ROC.
         auc_interval: 95 %, by resampling subjects; where they or the errors are few it also
-            holds the exact interval.
+            holds the exact interval, which stands alone where pairs are not held.
         eer: equal error rate.
         eer_interval: the same.
         tar_at_fmr: one for each of ``FMR_TARGETS``.
@@ -172,13 +178,13 @@ class VerificationResult:
         groups: error rates at the threshold by each column asked for.
         probability: None if none falls with distance.
         worst: wrong decisions, the furthest from the threshold first, a few of each class.
-        listed: of every pair of the list.
+        listed: of every pair of the list; None where pairs were counted and not held.
         seed: of folds and resampling.
         version: of facematch.
         created_at: ISO 8601 with offset.
     """
 
-    measured: LabelledComparisons
+    measured: LabelledComparisons | StreamedComparisons
     identity: ModelIdentity | None
     metric: Metric | None
     curve: VerificationCurve
@@ -210,10 +216,15 @@ class VerificationResult:
     groups: tuple[GroupTable, ...]
     probability: StatedProbability | None
     worst: tuple[WrongPair, ...]
-    listed: ListedOutcomes
+    listed: ListedOutcomes | None
     seed: int
     version: str
     created_at: str
+
+    @property
+    def streamed(self) -> bool:
+        """Whether pairs were counted and not held: people are then not resampled."""
+        return self.listed is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ key more, ``comparisons``:
      "same": packed, "distances": packed, "accepted": packed, "judged": packed,
      "subject_a": packed or null, "subject_b": packed or null}
 
+It is null where pairs were counted and not kept.
+
 The file of a search (``--gallery``) has the key ``searches`` in its place:
 
     {"n": probes of the list, "probes_sha256": of the list,
@@ -39,7 +41,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facematch.errors import EvaluationFormatError
+from facematch.errors import EvaluationFormatError, UsageError
 from facematch.metrics import SearchOutcomes
 from facematch.overwriting import head_of
 from facematch.types import BoolArray, Float64Array, Int64Array
@@ -80,8 +82,10 @@ class StoredSystem:
     measured_photographs: bool
 
 
-def comparisons_document(listed: ListedOutcomes) -> dict[str, Any]:
+def comparisons_document(listed: ListedOutcomes | None) -> dict[str, Any] | None:
     """The value of the key ``comparisons``."""
+    if listed is None:
+        return None
     return {
         "n": len(listed.same),
         "pairs_sha256": listed.pairs_sha256,
@@ -111,7 +115,13 @@ def searches_document(listed: ListedProbes) -> dict[str, Any]:
 
 
 def system_of(result: VerificationResult | IdentificationResult, name: str) -> StoredSystem:
-    """A result as if it had been written and read back."""
+    """A result as if it had been written and read back.
+
+    Raises:
+        UsageError: its pairs were counted and not kept.
+    """
+    if result.listed is None:
+        raise UsageError(f"{name}: its pairs were counted and not kept, so nothing is comparable")
     return StoredSystem(
         name=name,
         path=name,
@@ -151,6 +161,8 @@ def load_system(path: Path) -> StoredSystem:
 def _part(path: Path, document: Mapping[str, Any], name: str, digest: str) -> Mapping[str, Any]:
     """The packed outcomes; their number and the hash of their list are there."""
     part = document.get(name)
+    if part is None and name in document:
+        raise _wrong(path, "its pairs were counted and not kept; draw some with --impostors N")
     if not isinstance(part, dict):
         raise _wrong(path, f"it holds no {name}, which only -o writes (--json does not)")
     n = part.get("n")

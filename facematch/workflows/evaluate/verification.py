@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
 from facematch import __version__
 from facematch.calibration import (
+    AllPairs,
     LabelledComparisons,
     PhotographPairs,
     compare_photographs,
@@ -43,6 +44,7 @@ from facematch.metrics import (
 )
 from facematch.pipeline import Gathered, TemplateSource
 from facematch.types import BoolArray, Int64Array, Metric
+from facematch.workflows.evaluate.failures import far, frr
 from facematch.workflows.evaluate.intervals import summarised
 from facematch.workflows.evaluate.records import (
     FixedThreshold,
@@ -51,6 +53,8 @@ from facematch.workflows.evaluate.records import (
     StatedProbability,
     VerificationResult,
 )
+from facematch.workflows.evaluate.streamed import evaluate_all_pairs
+from facematch.workflows.rounds import Progress
 
 DEFAULT_FOLDS = 10
 
@@ -58,7 +62,7 @@ _ACCURACY = ThresholdRule(Criterion.ACCURACY)
 
 
 def evaluate_pairs(
-    pairs: PhotographPairs | LabelledComparisons,
+    pairs: PhotographPairs | LabelledComparisons | AllPairs,
     templates: TemplateSource | None,
     *,
     metric: Metric = Metric.COSINE,
@@ -66,7 +70,8 @@ def evaluate_pairs(
     folds: int = DEFAULT_FOLDS,
     groups: Sequence[str] | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
+    comparing: Progress = lambda done, total: None,
 ) -> VerificationResult:
     """Embeds each photograph once, measures all pairs and decides them by the protocol.
 
@@ -75,7 +80,8 @@ def evaluate_pairs(
     on the same folds.
 
     Args:
-        pairs: the labelled pairs, or comparisons that were made elsewhere.
+        pairs: the labelled pairs, or comparisons that were made elsewhere, or the photographs
+            of which all pairs are meant.
         templates: of the photographs; None for comparisons made elsewhere.
         metric: distance to measure.
         fixed: decide by this threshold instead of choosing one.
@@ -84,12 +90,27 @@ def evaluate_pairs(
             None.
         seed: of folds and resampling.
         progress: called with photographs done and in all.
+        comparing: called with pairs compared and in all, where they are not held.
 
     Raises:
         PairsFormatError: a pair names a photograph that does not exist, or the same one twice.
         OneClassError: no genuine or no impostor pair is left.
-        UsageError: the list has no such column, or one of too many values.
+        UsageError: the list has no such column, or one of too many values; or too many folds
+            for pairs that are not held.
     """
+    if isinstance(pairs, AllPairs):
+        if templates is None:
+            raise ValueError("photographs need templates")
+        return evaluate_all_pairs(
+            *(pairs, templates),
+            metric=metric,
+            fixed=fixed,
+            folds=folds,
+            groups=groups,
+            seed=seed,
+            progress=progress,
+            comparing=comparing,
+        )
     columns = group_columns(pairs, groups)
     gathered: Gathered | None = None
     compared = np.ones(len(pairs.labels.same), np.bool_)
@@ -128,8 +149,8 @@ def evaluate_pairs(
         counts=_counts(decided.accepted, decided.judged, same),
         fmr=fmr,
         fnmr=fnmr,
-        far=fmr.rate * (1 - _share(measured.lost_impostor, curve.n_impostor)),
-        frr=_with_failures(fnmr.rate, _share(measured.lost_genuine, curve.n_genuine)),
+        far=far(fmr, measured, curve),
+        frr=frr(fnmr, measured, curve),
         auc=auc(curve),
         auc_interval=summary.auc,
         eer=eer(curve),
@@ -238,14 +259,6 @@ def _counts(accepted: BoolArray, judged: BoolArray, same: BoolArray) -> Decision
         false_matches=count(accepted, ~same),
         true_non_matches=count(~accepted, ~same),
     )
-
-
-def _share(lost: int, compared: int) -> float:
-    return lost / (lost + compared)
-
-
-def _with_failures(rate: float, fta: float) -> float:
-    return fta + rate * (1 - fta)
 
 
 def _probability(

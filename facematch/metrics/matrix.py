@@ -186,4 +186,5 @@ def last_step(threshold: float, size: float) -> np.float32:
         return np.float32(-1)
     whole = math.floor(min(threshold / size, STEPS))
     nearest = np.float32(whole)
-    return nearest if nearest <= whole else np.nextafter(nearest, np.float32(0))
+    # As a Python float: beside a float32, NumPy would round the whole number likewise.
+    return nearest if float(nearest) <= whole else np.nextafter(nearest, np.float32(0))

@@ -314,7 +314,7 @@ def _logistic(
 def _mean(values: Float64Array, weights: Float64Array | None) -> float:
     if weights is None:
         return float(values.mean())
-    return float(np.dot(values, weights) / weights.sum())
+    return float((values * weights).sum() / weights.sum())
 
 
 def _newton(

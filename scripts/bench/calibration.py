@@ -1,4 +1,4 @@
-"""How long calibration takes: a sweep of ten million scores, a bootstrap, and a second run.
+"""How long calibration takes: ten million scores, a bootstrap, all pairs, and a second run.
 
     python scripts/bench/calibration.py DATA [--quick]
 
@@ -62,6 +62,34 @@ fit_calibration(measured, FitSettings(rule=ThresholdRule.parse("fmr<=0.001")), m
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
+ALL_PAIRS = """
+import resource, time, numpy as np
+from pathlib import Path
+from facematch.calibration import AllPairs
+from facematch.metrics import ThresholdRule
+from facematch.pipeline import Gathered
+from facematch.types import ModelIdentity
+from facematch.workflows.calibrate import calibrate
+from facematch.workflows.evaluate import evaluate_pairs
+rng = np.random.default_rng(0)
+people, each = {people}, 5
+centres = rng.normal(0, 1, (people, 256)).astype(np.float32)
+templates = np.repeat(centres, each, 0)
+templates += 1.5 * rng.normal(0, 1, (people * each, 256)).astype(np.float32)
+templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+class Templates:
+    identity = ModelIdentity("m", "f" * 64, 256)
+    def gather(self, paths, progress):
+        return Gathered(templates, tuple(map(str, range(len(paths)))), (), 0)
+subject = np.repeat(np.arange(people), each)
+pairs = AllPairs("people", Path("."), "0" * 64, (Path({here!r}),) * len(subject), subject)
+start = time.perf_counter()
+{work}
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+CALIBRATE = "calibrate(pairs, Templates(), ThresholdRule.parse('fmr<=0.0001'))"
+EVALUATE = "evaluate_pairs(pairs, Templates())"
+
 CLI = [sys.executable, "-c", "from facematch.cli import main; main()", "calibrate"]
 
 
@@ -107,10 +135,21 @@ def first_and_second_run(data: Path, pairs: int) -> tuple[Measured, Measured]:
 
 def measure(data: Path, quick: bool) -> list[Measured]:
     """All measurements, smaller ones if quick."""
-    scores, pairs, listed = (1_000_000, 20_000, 25) if quick else (10_000_000, 100_000, 400)
+    scores, pairs, listed, people = (
+        (1_000_000, 20_000, 25, 400) if quick else (10_000_000, 100_000, 400, 4000)
+    )
+    photographs = 5 * people
+    all_pairs = f"all {photographs * (photographs - 1) // 2:,} pairs of {photographs:,} templates"
     return [
         in_process(f"sweep of {scores:,} scores", SWEEP.format(half=scores // 2)),
         in_process(f"{pairs:,} pairs of cached templates, with bootstrap", FIT.format(pairs=pairs)),
+        *(
+            in_process(
+                f"{name}, {all_pairs}",
+                ALL_PAIRS.format(people=people, work=work, here=str(Path(__file__).resolve())),
+            )
+            for name, work in (("calibrate", CALIBRATE), ("evaluate", EVALUATE))
+        ),
         *first_and_second_run(data, listed),
     ]
 

@@ -28,6 +28,7 @@ from .record import (
     StoredGroup,
     StoredRate,
 )
+from .rounds import Rounds
 from .screening import require_distinct_pictures, require_photographs
 from .sources import (
     AllPairs,
@@ -62,6 +63,7 @@ __all__ = [
     "PairLabels",
     "PhotographPairs",
     "Remarks",
+    "Rounds",
     "SCHEMA_VERSION",
     "ScoreKind",
     "StoredGroup",

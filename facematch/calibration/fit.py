@@ -24,6 +24,7 @@ from facematch.metrics import (
     HeldOut,
     Limits,
     ProbabilityFit,
+    Progress,
     RateEstimate,
     Sweep,
     ThresholdChoice,
@@ -48,7 +49,6 @@ from facematch.metrics import (
     threshold_is_uncertain,
     verification_curve,
 )
-from facematch.metrics.matrix import Progress
 from facematch.types import Metric, ModelIdentity
 
 DEFAULT_FOLDS = 5

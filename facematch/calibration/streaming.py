@@ -22,6 +22,7 @@ from facematch.metrics import (
     Decisions,
     HeldOut,
     Limits,
+    Progress,
     RateEstimate,
     VerificationCurve,
     WrongRows,
@@ -34,7 +35,6 @@ from facematch.metrics import (
     strictly_below,
 )
 from facematch.metrics.all_pairs import MOST_FOLDS
-from facematch.metrics.matrix import Progress
 from facematch.types import Float32Array, Int64Array, Metric
 
 

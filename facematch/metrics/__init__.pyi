@@ -40,7 +40,7 @@ from .inversion import (
     tar_is_uncertain,
     threshold_is_uncertain,
 )
-from .matrix import Arranged, numbers_of_pairs
+from .matrix import Arranged, Progress, numbers_of_pairs
 from .openset import (
     OpenSetCurve,
     false_positives_at,
@@ -136,6 +136,7 @@ __all__ = [
     "PairedDifference",
     "ProbabilityFit",
     "ProbeRanks",
+    "Progress",
     "RateEstimate",
     "Reliability",
     "ReliabilityBin",

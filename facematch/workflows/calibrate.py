@@ -18,6 +18,7 @@ from facematch.calibration import (
     LabelledComparisons,
     PhotographPairs,
     Remarks,
+    Rounds,
     StreamedComparisons,
     WrongPair,
     compare_photographs,
@@ -35,6 +36,7 @@ from facematch.calibration import (
 )
 from facematch.metrics import (
     Interval,
+    Progress,
     ThresholdChoice,
     ThresholdRule,
     VerificationCurve,
@@ -47,7 +49,6 @@ from facematch.metrics import (
 )
 from facematch.pipeline import Failure, Gathered, TemplateSource
 from facematch.types import Int64Array, Metric
-from facematch.workflows.rounds import Progress, Rounds
 
 
 @dataclass(frozen=True, slots=True)

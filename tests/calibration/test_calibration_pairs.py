@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facematch.calibration import (
+    AllPairs,
     LabelledComparisons,
     PhotographPairs,
     Remarks,
@@ -27,6 +28,7 @@ from facematch.errors import (
     PairsFormatError,
     UsageError,
 )
+from facematch.metrics import all_pairs
 
 
 def listed(folder: Path, content: str | bytes, name: str = "pairs.csv") -> Path:
@@ -400,12 +402,28 @@ def test_folders_that_give_no_pairs(
         load_pairs(root, impostors=impostors)
 
 
-def test_more_pairs_than_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_pairs_than_fit_all_are_counted_and_no_part_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(folders_module, "MOST_PAIRS", 10)
     root = folder_of(tmp_path / "people", ann=3, bob=2, cy=1)
-    with pytest.raises(UsageError, match=r"--impostors N"):
+    for impostors in (None, 11, 500):
+        everything = load_pairs(root, impostors=impostors, self_pairs_allowed=True)
+        assert isinstance(everything, AllPairs)
+        assert everything.subject.tolist() == [0, 0, 0, 1, 1, 2]
+        assert [path.parent.parent.name for path in everything.photographs[2:4]] == ["ann", "bob"]
+        assert everything.self_pairs_allowed
+        assert everything.name == "people"
+    with pytest.raises(UsageError, match=r"--impostors N, or count all with --impostors all"):
+        load_pairs(root, impostors=7)
+    assert isinstance(load_pairs(root, impostors=6), PhotographPairs)
+    folder_of(root, di=1)
+    other = load_pairs(root, impostors=None)
+    assert isinstance(other, AllPairs)
+    assert other.sha256 != everything.sha256
+    monkeypatch.setattr(all_pairs, "MOST_PAIRS", 20)
+    with pytest.raises(UsageError, match=r"more than the 20 that can be counted"):
         load_pairs(root, impostors=None)
-    assert load_pairs(root, impostors=6)
 
 
 def test_spaces_around_paths_are_not_part_of_them(tmp_path: Path) -> None:

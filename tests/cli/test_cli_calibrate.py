@@ -14,7 +14,7 @@ import pytest
 from fakes import BLUE, GREEN, ORANGE, RED, photograph
 from typer.testing import CliRunner
 
-from facematch.calibration import load_calibration
+from facematch.calibration import folders, load_calibration
 from facematch.cli import app
 from facematch.cli.output import percent, percent_limits
 from facematch.errors import CalibrationFormatError
@@ -238,6 +238,40 @@ def test_a_folder_of_subjects(tmp_path: Path) -> None:
     everything = (tmp_path / "people", "--impostors", "all", "-q")
     refused(run(*everything), 3, "1.png", "copy.png", "--allow-self-pairs")
     assert run(*everything, "--allow-self-pairs").exit_code == 0
+
+
+def test_all_pairs_of_a_large_folder_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, colours in (("Ann", [RED, ORANGE]), ("Bob", [GREEN, BLUE]), ("Cyril", [BLUE, BLUE])):
+        for number, colour in enumerate(colours, start=len(name)):
+            photograph(tmp_path / "people" / name / f"{number}.png", [colour], sizes=[50 + number])
+    photograph(tmp_path / "people" / "Ann" / "nobody.png", [])
+    arguments = (tmp_path / "people", "--impostors", "all", "--target-fmr", 0.2, "-o", "c.json")
+    held = calibrated(*arguments)
+    assert (held["pairs_streamed"], held["threshold_interval_method"]) == (
+        False,
+        "subject-bootstrap",
+    )
+    monkeypatch.setattr(folders, "MOST_PAIRS", 5)
+    counted = calibrated(*arguments)
+    assert (counted["pairs_streamed"], counted["threshold_interval_method"]) == (
+        True,
+        "exact-limits",
+    )
+    for key in ("n_genuine", "n_impostor", "pairs_lost", "fmr", "fnmr", "far", "frr", "failed"):
+        assert counted[key] == held[key], key
+    assert counted["threshold"] == pytest.approx(held["threshold"], abs=1e-6)
+    assert counted.keys() == held.keys()
+    assert load_calibration(Path("c.json")).threshold == counted["threshold"]
+    result = run(*arguments, "--report", "r.html")
+    assert "pairs are counted, not held: nobody is resampled" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    page = Path("r.html").read_text()
+    assert "counted, not held" in page
+    # The faces of the rejected pair of Bob's: green and blue.
+    assert page.count("data:image/jpeg") >= 2
+    refused(run(*arguments, "--group", "age"), 2, "no column 'age'")
 
 
 def test_a_second_run_takes_the_templates_from_the_cache(tmp_path: Path) -> None:

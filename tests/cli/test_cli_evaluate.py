@@ -12,6 +12,7 @@ import pytest
 from fakes import BLUE, GREEN, ORANGE, RED, photograph
 from typer.testing import CliRunner
 
+from facematch.calibration import folders
 from facematch.cli import app
 
 if TYPE_CHECKING:
@@ -94,6 +95,37 @@ def test_folds_of_the_list_are_kept(tmp_path: Path) -> None:
     found = evaluated(scores(tmp_path / "s.csv", folds=True))
     assert found["protocol"] == "listed-folds"
     assert sum(found["decisions"].values()) == 585
+
+
+def test_all_pairs_of_a_large_folder_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "people"
+    for name, colours in (("Ann", [RED, ORANGE]), ("Bob", [GREEN, BLUE]), ("Cyril", [BLUE, BLUE])):
+        for number, colour in enumerate(colours, start=len(name)):
+            photograph(folder / name / f"{number}.png", [colour], sizes=[50 + number])
+    photograph(folder / "Ann" / "nobody.png", [])
+    held = evaluated(folder, "--impostors", "all", "-o", tmp_path / "held.json")
+    monkeypatch.setattr(folders, "MOST_PAIRS", 3)
+    counted = evaluated(folder, "--impostors", "all", "-o", tmp_path / "counted.json")
+    assert (held["pairs_streamed"], counted["pairs_streamed"]) == (False, True)
+    assert counted["curve_interval_method"] == "exact-limits"
+    assert counted.keys() == held.keys()
+    for key in ("accuracy", "decisions", "tar_at_fmr", "n_impostor", "protocol", "failed"):
+        assert counted[key] == held[key], key
+    assert json.loads((tmp_path / "counted.json").read_text())["comparisons"] is None
+    result = run(folder, "--impostors", "all", "--report", tmp_path / "r.html")
+    assert "pairs are counted, not held" in result.stdout
+    assert "no outcomes are kept for --compare" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "counted, not held" in (tmp_path / "r.html").read_text()
+    for arguments, word in (
+        (("--compare", tmp_path / "held.json", tmp_path / "counted.json"), "counted and not kept"),
+        ((folder, "--impostors", "all", "--baseline", tmp_path / "held.json"), "--baseline"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code != 0
+        assert word in result.stderr
 
 
 def test_similarities_are_distances_with_the_sign_turned(tmp_path: Path) -> None:

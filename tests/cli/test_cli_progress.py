@@ -75,6 +75,22 @@ def test_results_on_the_terminal_do_without_a_bar(
     assert terminal.shown() == f"{RESULT}\r\ndevice: fake\r\n"
 
 
+def test_what_is_done_afterwards_has_the_bar_to_itself(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
+    with Progress("embedding", quiet=False) as bar:
+        comparing = bar.then("comparing")
+        bar(1, 2)
+        bar(2, 2)
+        comparing(1, 1000)
+        comparing(500, 1000)
+    shown = terminal.shown()
+    assert "embedding" in shown
+    assert "comparing" in shown[shown.rindex("embedding") :]
+    assert "500/1000" in shown
+
+
 def test_quiet_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal.stream)
     with Progress("detecting", quiet=True) as bar:

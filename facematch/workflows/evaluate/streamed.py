@@ -11,6 +11,7 @@ import numpy as np
 from facematch import __version__
 from facematch.calibration import (
     AllPairs,
+    Rounds,
     StreamedComparisons,
     StreamedDecisions,
     deal_people,
@@ -24,6 +25,7 @@ from facematch.metrics import (
     Criterion,
     DecisionCounts,
     EffectiveCounts,
+    Progress,
     RateEstimate,
     ThresholdRule,
     auc,
@@ -46,7 +48,6 @@ from facematch.workflows.evaluate.records import (
     StatedProbability,
     VerificationResult,
 )
-from facematch.workflows.rounds import Progress, Rounds
 
 _ACCURACY = ThresholdRule(Criterion.ACCURACY)
 

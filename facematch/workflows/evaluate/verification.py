@@ -24,6 +24,7 @@ from facematch.metrics import (
     Criterion,
     DecisionCounts,
     Folds,
+    Progress,
     RateEstimate,
     ThresholdRule,
     Units,
@@ -54,7 +55,6 @@ from facematch.workflows.evaluate.records import (
     VerificationResult,
 )
 from facematch.workflows.evaluate.streamed import evaluate_all_pairs
-from facematch.workflows.rounds import Progress
 
 DEFAULT_FOLDS = 10
 

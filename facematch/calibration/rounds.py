@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-Progress = Callable[[int, int], None]
+from facematch.metrics import Progress
 
 
 class Rounds:

@@ -40,6 +40,7 @@ from .sources import (
 )
 from .store import load_calibration, save_calibration
 from .streaming import (
+    Dealt,
     StreamedComparisons,
     StreamedDecisions,
     deal_people,
@@ -51,6 +52,7 @@ __all__ = [
     "Calibration",
     "Column",
     "DEFAULT_FOLDS",
+    "Dealt",
     "DEFAULT_IMPOSTORS",
     "DEFAULT_RESAMPLES",
     "FitSettings",

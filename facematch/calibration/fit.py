@@ -42,6 +42,7 @@ from facematch.metrics import (
     fit_probability_of,
     fold_thresholds,
     held_out,
+    jackknife_limits,
     limits_around,
     percentile_limits,
     subject_folds,
@@ -173,9 +174,9 @@ def fit_all_pairs(
 ) -> tuple[FittedCalibration, tuple[WrongPair, ...]]:
     """The same of all pairs of many photographs, which are not kept.
 
-    People are not resampled: the interval of the threshold is that of the limits of the rates.
-    Rates on new people and probabilities are of distances rounded up to 1/131,072 of their
-    range.
+    The interval of the threshold is from leaving out groups of people
+    (:mod:`facematch.metrics.jackknife`), and where few errors decide, exact as well. Rates on
+    new people and probabilities are of distances rounded up to 1/131,072 of their range.
 
     Args:
         measured: the pairs, with the folds of their people.
@@ -202,7 +203,7 @@ def fit_all_pairs(
         *(measured, settings, curve, choice, fmr, fnmr),
         decided.held_out(),
         fit_probability_of(counts.rounded, folds or None, settings.prior),
-        _limits_of_rates(settings, curve, effective, None),
+        _limits_of_rates(settings, curve, effective, _threshold_without(measured, rule)),
         measured.n_subjects,
         metric=measured.metric,
         identity=identity,
@@ -292,6 +293,14 @@ def _threshold_limits(
     """By resampling people, and exactly where few errors decide or resamples say nothing."""
     resamples = _resampled_thresholds(measured, units, settings)
     return _limits_of_rates(settings, curve, effective, resamples)
+
+
+def _threshold_without(measured: StreamedComparisons, rule: ThresholdRule) -> Limits | None:
+    """By leaving out groups of people."""
+    without = measured.counts.figures_without(lambda curve: (threshold_for(curve, rule),))
+    if without is None:
+        return None
+    return jackknife_limits(threshold_for(measured.curve, rule), without[:, 0])
 
 
 def _limits_of_rates(

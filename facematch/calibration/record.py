@@ -125,9 +125,10 @@ class Calibration:
         fnmr_interval: its 95 % interval.
         interval_method: of the two intervals.
         threshold_interval: at 95 %, where the rule would put the threshold on other people
-            like these: by resampling subjects, and where few errors decide by the exact
-            limits of the rates as well (:mod:`facematch.metrics.inversion`); None if it was
-            not measured.
+            like these: by resampling subjects, or leaving out groups of them where pairs are
+            too many to be held (:mod:`facematch.metrics.jackknife`), and where few errors
+            decide by the exact limits of the rates as well
+            (:mod:`facematch.metrics.inversion`); None if it was not measured.
         n_genuine: genuine comparisons measured, at least 1.
         n_impostor: impostor comparisons measured, at least 1.
         n_subjects: people in those comparisons; None if not known.

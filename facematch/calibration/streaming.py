@@ -31,11 +31,15 @@ from facematch.metrics import (
     errors_to_judge_by,
     estimate_from_sums,
     fold_of_each,
+    groups_within,
     numbers_of_pairs,
     strictly_below,
 )
 from facematch.metrics.all_pairs import MOST_FOLDS
 from facematch.types import Float32Array, Int64Array, Metric
+
+# Enough for an interval of 1.96 standard errors to become one of 2.02, and each still large.
+_GROUPS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,16 +82,29 @@ class StreamedComparisons:
         return len(self.arranged.sizes)
 
 
-def deal_people(sizes: Int64Array, folds: int, seed: int) -> Int64Array | None:
-    """Puts each subject into one of the folds.
+@dataclass(frozen=True, slots=True, eq=False)
+class Dealt:
+    """Where each of s subjects is put.
+
+    Attributes:
+        folds: int64 (s,), to be held back.
+        groups: int64 (s,), to be left out for intervals; each lies within a fold.
+    """
+
+    folds: Int64Array
+    groups: Int64Array
+
+
+def deal_people(sizes: Int64Array, folds: int, seed: int) -> Dealt | None:
+    """Puts each subject into a fold, and into a group within it.
 
     Args:
         sizes: int64 (s,), photographs of each subject.
         folds: how many; fewer if there are fewer subjects.
-        seed: of the shuffle.
+        seed: of the shuffles.
 
     Returns:
-        int64 (s,); None if there are fewer than two subjects.
+        None if there are fewer than two subjects.
 
     Raises:
         UsageError: more folds than there are tables for.
@@ -100,14 +117,17 @@ def deal_people(sizes: Int64Array, folds: int, seed: int) -> Int64Array | None:
             f"at most {MOST_FOLDS} folds can be kept apart where pairs are not held in memory; "
             "give fewer with --folds, or draw pairs with --impostors N"
         )
-    return dealt
+    if dealt is None:
+        return None
+    generator = np.random.default_rng((seed, 4))
+    return Dealt(dealt, groups_within(appearances, dealt, _GROUPS, generator))
 
 
 def stream_photographs(
     pairs: AllPairs,
     templates: Float32Array,
     metric: Metric,
-    folds: Int64Array | None,
+    dealt: Dealt | None,
     why_lost: str = "",
     progress: Progress = lambda done, total: None,
 ) -> StreamedComparisons:
@@ -117,7 +137,7 @@ def stream_photographs(
         pairs: of which photographs.
         templates: float32 (p, d), one row a photograph, unit norm; NaN where there is none.
         metric: which distance.
-        folds: int64 (s,), of each subject, as :func:`deal_people` gives them; None for none.
+        dealt: people, as :func:`deal_people` does; None for no folds and no intervals.
         why_lost: a reason for a missing template, for the message.
         progress: called with pairs done and in all.
 
@@ -128,7 +148,11 @@ def stream_photographs(
     listed = numbers_of_pairs(np.bincount(pairs.subject))
     left = numbers_of_pairs(np.bincount(pairs.subject[acquired]))
     require_left(pairs.name, left, len(templates) - len(acquired), why_lost)
-    arranged = Arranged(templates[acquired], pairs.subject[acquired], folds)
+    arranged = Arranged(
+        *(templates[acquired], pairs.subject[acquired]),
+        folds=None if dealt is None else dealt.folds,
+        groups=None if dealt is None else dealt.groups,
+    )
     return StreamedComparisons(
         name=pairs.name,
         sha256=pairs.sha256,

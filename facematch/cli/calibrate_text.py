@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHOWN_DISPARITIES = 10
 
 COUNTED = (
-    "  pairs are counted, not held: nobody is resampled, intervals are exact limits;",
+    "  pairs are counted, not held: for intervals, groups of people are left out;",
     "    folds and probabilities go by distances to 1/131,072 of their range",
 )
 

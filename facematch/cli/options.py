@@ -52,7 +52,7 @@ Impostors = Annotated[
     typer.Option(
         "--impostors",
         help="Of a folder of subjects: how many impostor pairs to draw, or all. More than 20 "
-        "million pairs are counted, not held: without resampling, and not for --compare.",
+        "million pairs are counted, not held, and cannot be used with --compare.",
         metavar="N|all",
     ),
 ]

@@ -38,10 +38,10 @@ def versioned(document: Mapping[str, Any]) -> dict[str, Any]:
 def interval_method(streamed: bool) -> str:
     """Of the intervals of thresholds, areas and accept rates.
 
-    Resamples of the people, and exact limits where errors are few; only those where pairs were
-    counted and not held.
+    People are drawn anew, or left out group by group where pairs were counted and not held;
+    where errors are few, exact limits are joined to either.
     """
-    return "exact-limits" if streamed else "subject-bootstrap"
+    return "group-jackknife" if streamed else "subject-bootstrap"
 
 
 def face_json(face: AnalyzedFace) -> dict[str, Any]:

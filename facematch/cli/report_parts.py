@@ -60,8 +60,8 @@ def streamed_facts(streamed: bool) -> list[Fact]:
     return [
         Fact(
             "all pairs",
-            "counted, not held: people are not resampled, intervals are exact limits; folds and "
-            "probabilities go by distances to 1/131,072 of their range",
+            "counted, not held: for intervals, groups of people are left out instead of people "
+            "drawn anew; folds and probabilities go by distances to 1/131,072 of their range",
         )
     ]
 

@@ -18,7 +18,14 @@ from .clustering import (
 )
 from .decision import accepts
 from .distances import distance, pairwise
-from .folds import Folds, HeldOut, fold_of_each, held_out, subject_folds
+from .folds import (
+    Folds,
+    HeldOut,
+    fold_of_each,
+    groups_within,
+    held_out,
+    subject_folds,
+)
 from .groups import Disparity, GroupRates, disparities, group_rates
 from .identification import fmr_for_fpir, fpir_estimate, rank_k_accuracy
 from .intervals import (
@@ -40,6 +47,7 @@ from .inversion import (
     tar_is_uncertain,
     threshold_is_uncertain,
 )
+from .jackknife import jackknife_limits
 from .matrix import Arranged, Progress, numbers_of_pairs
 from .openset import (
     OpenSetCurve,
@@ -197,7 +205,9 @@ __all__ = [
     "fold_thresholds",
     "fpir_estimate",
     "group_rates",
+    "groups_within",
     "held_out",
+    "jackknife_limits",
     "hull",
     "limits_around",
     "log_loss",

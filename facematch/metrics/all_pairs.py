@@ -3,14 +3,15 @@
 Twenty thousand photographs make two hundred million pairs, which are counted and not kept: see
 :mod:`facematch.metrics.matrix`. There are two rounds. The first counts distances
 (:func:`count_all_pairs`), in steps so fine that thresholds and rates are those of the pairs
-themselves; by folds, in steps that are 256 times as long (1.5e-5 for the cosine distance). With
+themselves; by folds and groups, in steps that are 256 times as long (1.5e-5 for the cosine
+distance). With
 the thresholds that were chosen from those, the second counts the errors of each subject
 (:func:`decide_all_pairs`), from which intervals follow that respect that pairs share people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +30,15 @@ from facematch.metrics.rules import ThresholdRule
 from facematch.metrics.tallies import DistanceCounts
 from facematch.metrics.thresholds import operating_point
 from facematch.metrics.verification import VerificationCurve, curve_of_counts
-from facematch.types import BoolArray, Int64Array, Metric, UInt32Array
+from facematch.types import BoolArray, Float64Array, Int64Array, Metric, UInt32Array
 
 # How often one distance occurs then fits 32 bits, and twice the product of the two classes,
 # which the area under the ROC is counted in, fits 64.
 MOST_PAIRS = 4_000_000_000
 
-# Of the tables by fold, 4 MiB a fold.
-MOST_FOLDS = 100
+# Of the tables: 4 MiB a fold, 2 MiB a group.
+MOST_FOLDS = 50
+MOST_GROUPS = 100
 
 _STEPS_OF_FOLDS = 1 << 17
 _FINE_STEPS = STEPS // _STEPS_OF_FOLDS
@@ -64,12 +66,35 @@ class AllPairsCounts:
         rounded: of all pairs, each distance rounded up to a long step.
         folds: one a fold, rounded likewise; empty without folds.
         long: how long that step is.
+        touching: int64 (g, 2, k), for each group of people the genuine and impostor pairs in
+            which they take part, by rounded distance.
     """
 
     curve: VerificationCurve
     rounded: DistanceCounts
     folds: tuple[FoldCounts, ...]
     long: float
+    touching: Int64Array
+
+    def figures_without(
+        self, figures: Callable[[VerificationCurve], Sequence[float]]
+    ) -> Float64Array | None:
+        """What would have been measured without each group of people.
+
+        Args:
+            figures: of a curve.
+
+        Returns:
+            float64 (g, figures); None without at least two groups, or if a class has no pair
+            without one of them.
+        """
+        found = []
+        for touched in self.touching:
+            left = self.rounded.less(DistanceCounts(self.rounded.distances, *touched))
+            if not left.has_both:
+                return None
+            found.append(figures(left.occurring().curve()))
+        return np.array(found, np.float64) if len(found) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +139,26 @@ def count_all_pairs(
     """Counts the distances of all pairs.
 
     Args:
-        arranged: at most ``MOST_PAIRS`` pairs in ``MOST_FOLDS`` folds.
+        arranged: at most ``MOST_PAIRS`` pairs, ``MOST_FOLDS`` folds and ``MOST_GROUPS`` groups.
         metric: which distance.
         progress: called with pairs done and in all.
 
     Raises:
         OneClassError: there is no genuine or no impostor pair.
-        ValueError: too many pairs or folds.
+        ValueError: too many of those.
     """
-    if arranged.pairs > MOST_PAIRS or arranged.fold_count > MOST_FOLDS:
-        raise ValueError(
-            f"expected at most {MOST_PAIRS} pairs in {MOST_FOLDS} folds, got {arranged.pairs} "
-            f"in {arranged.fold_count}"
-        )
+    for count, most, what in (
+        (arranged.pairs, MOST_PAIRS, "pairs"),
+        (arranged.fold_count, MOST_FOLDS, "folds"),
+        (arranged.group_count, MOST_GROUPS, "groups"),
+    ):
+        if count > most:
+            raise ValueError(f"expected at most {most} {what}, got {count}")
     fine = np.zeros((len(Kind), STEPS + 1), np.uint32)
     everything = np.zeros((len(Kind), _STEPS_OF_FOLDS + 1), np.int64)
     touching = np.zeros((arranged.fold_count, *everything.shape), np.int64)
     within = np.zeros_like(touching)
+    of_groups = np.zeros((arranged.group_count, *everything.shape), np.int64)
     for block in blocks(arranged, metric, progress):
         for kind, where in block.pairs:
             chosen = block.steps.ravel() if where is None else block.steps[where]
@@ -146,6 +174,9 @@ def count_all_pairs(
                     touching[fold, kind] += found
                 if len(set(block.folds)) == 1:
                     within[block.folds[0], kind] += found
+            if arranged.group_count:
+                for group in set(block.groups):
+                    of_groups[group, kind] += found
     size = step_size(metric, arranged.templates.shape[1])
     long = size * _FINE_STEPS
     edges = np.arange(_STEPS_OF_FOLDS + 1).astype(np.float64) * long
@@ -154,7 +185,7 @@ def count_all_pairs(
         FoldCounts(rounded.less(DistanceCounts(edges, *touched)), DistanceCounts(edges, *inside))
         for touched, inside in zip(touching, within, strict=True)
     )
-    return AllPairsCounts(_curve(fine, size), rounded, folds, long)
+    return AllPairsCounts(_curve(fine, size), rounded, folds, long, of_groups)
 
 
 def fold_thresholds(counts: AllPairsCounts, rule: ThresholdRule) -> tuple[float | None, ...]:

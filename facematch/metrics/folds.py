@@ -109,6 +109,34 @@ def fold_of_each(
     return None if count < 2 else _dealt(appearances.astype(np.float64), count, generator)
 
 
+def groups_within(
+    appearances: Int64Array, folds: Int64Array, groups: int, generator: np.random.Generator
+) -> Int64Array:
+    """Deals the people of each fold into groups.
+
+    Args:
+        appearances: int64 (s,), comparisons that each subject takes part in.
+        folds: int64 (s,), as :func:`fold_of_each` gives them.
+        groups: how many in all, about; fewer if there are fewer people, and one a fold at
+            least.
+        generator: for the shuffle.
+
+    Returns:
+        int64 (s,), in [0, groups), none of them empty; 0 for a subject in no comparison.
+    """
+    present = appearances > 0
+    each = -(-groups // (int(folds[present].max()) + 1))
+    found = np.zeros(len(folds), np.int64)
+    begun = 0
+    for fold in np.unique(folds[present]).tolist():
+        inside = present & (folds == fold)
+        count = min(each, int(inside.sum()))
+        weight = np.where(inside, appearances, 0).astype(np.float64)
+        found[inside] = begun + _dealt(weight, count, generator)[inside]
+        begun += count
+    return found
+
+
 def _dealt(weight: Float64Array, count: int, generator: np.random.Generator) -> Int64Array:
     """Deals what has a weight, the heaviest first, each into the lightest fold."""
     order = generator.permutation(np.flatnonzero(weight > 0))

@@ -1,7 +1,8 @@
 """The upper triangle of the matrix of distances between photographs, block by block.
 
-All photographs lie in the order of their folds and, within those, of their subjects. So a block
-belongs to one fold or to two, and most blocks hold no genuine pair.
+All photographs lie in the order of their folds, of groups of people within those, and of their
+subjects. So a block belongs to one fold or to two, to one group or to two, and most blocks hold
+no genuine pair.
 
 Distances are given in whole steps: 2^25 over the range of the measure. A step is 6e-8 for the
 cosine distance, which is the resolution of float32 at 1; a distance is moved by half of it at
@@ -57,6 +58,8 @@ class Arranged:
         templates: float32 (n, d), unit norm, without NaN.
         subject: int64 (n,), whose photograph each is, at least 0.
         folds: int64 (s,), the fold of each subject, from 0; None for no folds.
+        groups: int64 (s,), the group of each subject, from 0, each within one fold; None for
+            no groups.
 
     Attributes:
         row: int64 (n,), which of the templates given stands at each place.
@@ -66,15 +69,24 @@ class Arranged:
         sizes: int64 (s,), photographs of each subject that has some, in their order here.
         fold_of_subject: int64 (s,), the fold of each of those.
         fold_count: folds, 0 without.
+        group: int64 (n,), the fold where there are no groups.
+        group_count: groups, 0 without.
     """
 
     def __init__(
-        self, templates: Float32Array, subject: Int64Array, folds: Int64Array | None
+        self,
+        templates: Float32Array,
+        subject: Int64Array,
+        folds: Int64Array | None,
+        groups: Int64Array | None = None,
     ) -> None:
         fold = np.zeros(len(subject), np.int64) if folds is None else folds[subject]
-        self.row: Int64Array = np.lexsort((subject, fold)).astype(np.int64)
+        group = fold if groups is None else groups[subject]
+        self.row: Int64Array = np.lexsort((subject, group, fold)).astype(np.int64)
         self.templates = templates[self.row]
         self.fold: Int64Array = fold[self.row]
+        self.group: Int64Array = group[self.row]
+        self.group_count = 0 if groups is None else int(groups.max()) + 1
         ordered = subject[self.row]
         self._first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
         self.sizes: Int64Array = np.diff(self._first, append=len(ordered)).astype(np.int64)
@@ -116,6 +128,7 @@ class Block:
         pairs: the kinds of pairs that it may hold, and for each where they are, bool (m, n);
             None if they are everywhere.
         folds: of the first and of the second photographs.
+        groups: the same.
     """
 
     rows: slice
@@ -123,6 +136,7 @@ class Block:
     steps: Float32Array
     pairs: tuple[tuple[Kind, BoolArray | None], ...]
     folds: tuple[int, int]
+    groups: tuple[int, int]
 
 
 def blocks(
@@ -135,9 +149,11 @@ def blocks(
         metric: which distance.
         progress: called with pairs done and in all.
     """
-    templates, subject, fold = arranged.templates, arranged.subject, arranged.fold
+    templates, subject = arranged.templates, arranged.subject
+    fold, group = arranged.fold, arranged.group
     steps_per_unit = np.float32(1 / step_size(metric, templates.shape[1]))
-    edges = np.flatnonzero(np.append(True, fold[1:] != fold[:-1])).tolist()
+    differs = (fold[1:] != fold[:-1]) | (group[1:] != group[:-1])
+    edges = np.flatnonzero(np.append(True, differs)).tolist()
     parts = [
         slice(start, min(start + _ROWS, end))
         for begin, end in zip(edges, [*edges[1:], len(fold)], strict=True)
@@ -158,8 +174,10 @@ def blocks(
                 if rows == columns:
                     genuine, impostor = np.triu(genuine, 1), np.triu(impostor, 1)
                 pairs = ((Kind.GENUINE, genuine), (Kind.IMPOSTOR, impostor))
-            folds = int(fold[rows.start]), int(fold[columns.start])
-            yield Block(rows, columns, steps, pairs, folds)
+            folds, groups = (
+                (int(part[rows.start]), int(part[columns.start])) for part in (fold, group)
+            )
+            yield Block(rows, columns, steps, pairs, folds, groups)
             n = len(steps)
             done += n * (n - 1) // 2 if rows == columns else steps.size
             progress(done, arranged.pairs)

@@ -12,6 +12,7 @@ from facematch import __version__
 from facematch.calibration import (
     AllPairs,
     Calibration,
+    Dealt,
     FitSettings,
     FittedCalibration,
     GroupTable,
@@ -48,7 +49,7 @@ from facematch.metrics import (
     verification_curve,
 )
 from facematch.pipeline import Failure, Gathered, TemplateSource
-from facematch.types import Int64Array, Metric
+from facematch.types import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class CalibrateResult:
         groups: a table for each column asked for.
         gallery: None if no size was given.
         worst: wrong decisions, the furthest from the threshold first, a few of each class.
-        streamed: whether the pairs were counted and not held: people are then not resampled.
+        streamed: whether the pairs were counted and not held: people are then left out, group by
+            group, and not resampled.
     """
 
     fitted: FittedCalibration
@@ -244,8 +246,8 @@ def _of_all(
     sizes = np.bincount(pairs.subject[gathered.acquired], minlength=int(pairs.subject[-1]) + 1)
     reason = gathered.failures[0].reason if gathered.failures else ""
 
-    def counted(each: Metric, folds: Int64Array | None) -> StreamedComparisons:
-        return stream_photographs(pairs, gathered.templates, each, folds, reason, rounds.next())
+    def counted(each: Metric, dealt: Dealt | None) -> StreamedComparisons:
+        return stream_photographs(pairs, gathered.templates, each, dealt, reason, rounds.next())
 
     measured = counted(metric, deal_people(sizes, settings.folds, settings.seed))
     fitted, worst = fit_all_pairs(

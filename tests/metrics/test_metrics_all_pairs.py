@@ -17,6 +17,7 @@ from facematch.metrics import (
     ThresholdRule,
     Units,
     accepts,
+    auc,
     count_all_pairs,
     counts_at,
     decide_all_pairs,
@@ -25,6 +26,7 @@ from facematch.metrics import (
     estimate_rate,
     fold_of_each,
     fold_thresholds,
+    groups_within,
     matrix,
     numbers_of_pairs,
     subject_folds,
@@ -193,6 +195,50 @@ def test_thresholds_of_folds_do_what_the_fold_counted(rule: ThresholdRule) -> No
         assert threshold == pytest.approx(expected, abs=2 * counts.long)
 
 
+def test_what_is_measured_without_a_group_of_people() -> None:
+    people = People()
+    groups = np.array([3, 0, 2, 1, 2, 3, 3, 0])  # each within a fold
+    counts = count_all_pairs(
+        Arranged(people.templates, people.subject, FOLDS, groups), Metric.COSINE
+    )
+    without = counts.figures_without(lambda curve: (auc(curve), curve.n_impostor))
+    assert without is not None
+    distances = people.distances(Metric.COSINE).astype(np.float64)
+    for group, (area, impostors) in enumerate(without.tolist()):
+        left = (groups[people.subject[people.a]] != group) & (
+            groups[people.subject[people.b]] != group
+        )
+        curve = verification_curve(distances[left & people.same], distances[left & ~people.same])
+        assert impostors == curve.n_impostor
+        assert area == pytest.approx(auc(curve), abs=1e-3)  # of rounded distances
+    plain = count_all_pairs(Arranged(people.templates, people.subject, FOLDS), Metric.COSINE)
+    assert plain.figures_without(lambda curve: (auc(curve),)) is None
+
+
+def test_without_one_of_two_people_there_is_no_impostor_pair() -> None:
+    both = np.array([0, 1])
+    arranged = Arranged(People().templates[:4], np.array([0, 0, 1, 1]), both, both)
+    counts = count_all_pairs(arranged, Metric.COSINE)
+    assert counts.figures_without(lambda curve: (auc(curve),)) is None
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=20), st.integers(2, 4), st.integers(2, 12))
+def test_groups_lie_within_folds(sizes: list[int], folds: int, groups: int) -> None:
+    appearances = np.array(sizes)
+    dealt = fold_of_each(appearances, folds, np.random.default_rng(1))
+    if dealt is None:
+        return
+    found = groups_within(appearances, dealt, groups, np.random.default_rng(2))
+    present = appearances > 0
+    # Every number is somebody's, and nobody of two folds has the same.
+    assert sorted(set(found[present].tolist())) == list(range(int(found.max()) + 1))
+    for group in set(found[present].tolist()):
+        assert len(set(dealt[present & (found == group)].tolist())) == 1
+    count = int(dealt[present].max()) + 1
+    most = sum(min(-(-groups // count), int((present & (dealt == f)).sum())) for f in range(count))
+    assert int(found.max()) + 1 == most
+
+
 def test_a_fold_without_a_class_to_choose_on_has_no_threshold() -> None:
     templates = People().templates[:4]
     # Of the two people with two photographs, one fold leaves only one.
@@ -294,9 +340,9 @@ def test_memory_does_not_grow_with_the_pairs(monkeypatch: pytest.MonkeyPatch) ->
     def peak(photographs: int) -> int:
         subject = np.repeat(np.arange(photographs // 4), 4)
         templates = pictures[np.arange(photographs) % 8]
-        folds = np.arange(photographs // 4) % 5
+        groups = np.arange(photographs // 4) % 10
         tracemalloc.start()
-        arranged = Arranged(templates, subject, folds)
+        arranged = Arranged(templates, subject, groups // 2, groups)
         count_all_pairs(arranged, Metric.COSINE)
         decide_all_pairs(
             *(arranged, Metric.COSINE, [0.1, 2.0], [0.5] * 5), worst_within_folds=True, most=20

@@ -19,6 +19,8 @@ MODULES = (
     "identification",
     "intervals",
     "isotonic",
+    "jackknife",
+    "matrix",
     "paired",
     "probability",
     "ranking",

@@ -148,12 +148,12 @@ def test_a_calibration_of_counted_pairs(
     same_rate(new.fnmr, kept.fnmr)
     assert new.thresholds.low == pytest.approx(kept.thresholds.low, abs=LONG)
     assert new.thresholds.high == pytest.approx(kept.thresholds.high, abs=LONG)
-    # Exact limits instead of resamples: an interval around the threshold, of about the width.
+    # People left out instead of drawn: an interval around the threshold, of about the width.
     assert a.threshold_interval is not None
     assert b.threshold_interval is not None
     assert b.threshold_interval.low <= b.threshold <= b.threshold_interval.high
     wide = a.threshold_interval.high - a.threshold_interval.low
-    assert 0.5 < (b.threshold_interval.high - b.threshold_interval.low) / wide < 2.5
+    assert 0.5 < (b.threshold_interval.high - b.threshold_interval.low) / wide < 2
     old, fit = expected.fitted.probability, found.fitted.probability
     assert old is not None
     assert fit is not None
@@ -215,8 +215,11 @@ def test_an_evaluation_of_counted_pairs(
     for limits, value in ((found.auc_interval, found.auc), (found.eer_interval, found.eer)):
         assert limits.low <= value <= limits.high
         assert limits.low < limits.high
-    # Exact limits of AUC and EER know no better than the smaller class: wider than resamples.
-    assert found.auc_interval.low < expected.auc_interval.low
+    for limits, other in (
+        (found.auc_interval, expected.auc_interval),
+        (found.eer_interval, expected.eer_interval),
+    ):
+        assert 0.6 < (limits.high - limits.low) / (other.high - other.low) < 1.6
     assert found.probability is not None
     assert expected.probability is not None
     assert found.probability.method == expected.probability.method

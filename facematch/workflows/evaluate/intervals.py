@@ -2,7 +2,7 @@
 
 Intervals by resampling people. Where few errors stand behind a figure, or resamples all give
 the same, they also hold the exact interval, which does not close where nothing was seen. Where
-pairs are counted and not held, nobody is resampled and the exact interval stands alone.
+pairs are counted and not held, groups of people are left out in turn instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from facematch.calibration import LabelledComparisons
 from facematch.metrics import (
+    AllPairsCounts,
     Criterion,
     EffectiveCounts,
     Limits,
@@ -33,6 +34,7 @@ from facematch.metrics import (
     exact_auc_limits,
     exact_eer_limits,
     exact_tar_limits,
+    jackknife_limits,
     limits_around,
     percentile_limits,
     resampled,
@@ -95,16 +97,41 @@ def summarised(
     def of(column: int) -> Limits | None:
         return None if values is None else percentile_limits(values[:, 0, column])
 
-    return summary_of(curve, partial(_effective, measured, units), of)
+    return _summary(curve, partial(_effective, measured, units), of)
+
+
+def summary_without_groups(
+    counts: AllPairsCounts, effective_at: Callable[[float], EffectiveCounts]
+) -> Summary:
+    """Leaves out groups of people and measures the figures without each.
+
+    Args:
+        counts: of all pairs.
+        effective_at: how many independent comparisons would tell as much, at a threshold of
+            :func:`thresholds_judged_at`.
+    """
+    targets = _shown(counts.curve)
+
+    def figures(curve: VerificationCurve) -> list[float]:
+        return [auc(curve), eer(curve), *(tar_at_fmr(curve, target) for target in targets)]
+
+    values, without = figures(counts.curve), counts.figures_without(figures)
+
+    def of(column: int) -> Limits | None:
+        if without is None:
+            return None
+        return jackknife_limits(values[column], without[:, column], lowest=0.0, highest=1.0)
+
+    return _summary(counts.curve, effective_at, of)
 
 
 def thresholds_judged_at(curve: VerificationCurve) -> tuple[float, ...]:
-    """Where :func:`summary_of` asks how much the comparisons tell."""
+    """Where it is asked how much the comparisons tell."""
     targets = (ThresholdRule(Criterion.FMR, target) for target in _shown(curve))
     return tuple(threshold_for(curve, rule) for rule in (_EER, *targets))
 
 
-def summary_of(
+def _summary(
     curve: VerificationCurve,
     effective_at: Callable[[float], EffectiveCounts],
     resamples_of: Callable[[int], Limits | None],
@@ -114,8 +141,8 @@ def summary_of(
     Args:
         curve: of the comparisons.
         effective_at: how many independent comparisons would tell as much, at a threshold.
-        resamples_of: percentiles of AUC (0), EER (1) and the true accept rates at the targets
-            that can be shown (from 2 on); None if nobody was resampled.
+        resamples_of: limits of AUC (0), EER (1) and the true accept rates at the targets that
+            can be shown (from 2 on) by other choices of people; None if those are too few.
     """
     eer_at, *targets_at = thresholds_judged_at(curve)
     at_eer = effective_at(eer_at)

@@ -84,8 +84,8 @@ class TarAtFmr:
         tar: at the loosest threshold with at most that FMR; None if the impostor comparisons
             are too few to show the target.
         interval: 95 %, by resampling subjects; where they or the errors are few it also
-            holds the exact interval, which stands alone where pairs are not held. None
-            without a rate.
+            holds the exact interval. Where pairs are not held, groups of subjects are left
+            out instead of resampled. None without a rate.
         impostors_needed: comparisons that would do (rule of three).
     """
 
@@ -164,7 +164,8 @@ class VerificationResult:
         frr: FNMR with them.
         auc: area under the ROC.
         auc_interval: 95 %, by resampling subjects; where they or the errors are few it also
-            holds the exact interval, which stands alone where pairs are not held.
+            holds the exact interval. Where pairs are not held, groups of subjects are left
+            out instead of resampled.
         eer: equal error rate.
         eer_interval: the same.
         tar_at_fmr: one for each of ``FMR_TARGETS``.
@@ -223,7 +224,7 @@ class VerificationResult:
 
     @property
     def streamed(self) -> bool:
-        """Whether pairs were counted and not held: people are then not resampled."""
+        """Whether pairs were counted and not held: people are then left out, not resampled."""
         return self.listed is None
 
 

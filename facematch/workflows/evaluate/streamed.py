@@ -41,7 +41,7 @@ from facematch.metrics import (
 from facematch.pipeline import TemplateSource
 from facematch.types import Metric
 from facematch.workflows.evaluate.failures import far, frr
-from facematch.workflows.evaluate.intervals import summary_of, thresholds_judged_at
+from facematch.workflows.evaluate.intervals import summary_without_groups, thresholds_judged_at
 from facematch.workflows.evaluate.records import (
     FixedThreshold,
     Protocol,
@@ -66,9 +66,10 @@ def evaluate_all_pairs(
 ) -> VerificationResult:
     """As :func:`facematch.workflows.evaluate.evaluate_pairs`, which calls this.
 
-    One round counts the pairs, another decides them. Nobody is resampled; thresholds of folds
-    and probabilities are of distances rounded up to 1/131,072 of their range; and no list of
-    outcomes is kept, so that systems cannot be compared by it.
+    One round counts the pairs, another decides them. Intervals of AUC, EER and true accept
+    rates are from leaving out groups of people (:mod:`facematch.metrics.jackknife`); thresholds
+    of folds and probabilities are of distances rounded up to 1/131,072 of their range; and no
+    list of outcomes is kept, so that systems cannot be compared by it.
     """
     group_columns(pairs, groups)
     require_photographs(pairs)
@@ -93,10 +94,9 @@ def evaluate_all_pairs(
         protocol = Protocol.FIXED
     else:
         protocol = Protocol.SAME_PAIRS if chosen is None else Protocol.SUBJECT_FOLDS
-    summary = summary_of(
-        curve,
+    summary = summary_without_groups(
+        measured.counts,
         lambda at: EffectiveCounts(decided.fnmr(at).effective, decided.fmr(at).effective),
-        lambda column: None,
     )
     by_folds = judged.by_folds
     return VerificationResult(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from network_guard import NetworkGuard
+from network_guard import FOLDER_VARIABLE, NetworkGuard
 from network_guard.network_watch import LOG_VARIABLE, watch
 
 # A test asserts no times: a busy machine is no fault of the code.
@@ -51,7 +51,8 @@ def _models_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def pytest_configure(config: pytest.Config) -> None:
     """Shut the network for this process and for every one that it starts."""
-    guard = config.stash[_GUARD] = NetworkGuard(Path(tempfile.mkdtemp(prefix="network-guard-")))
+    folder = os.environ.pop(FOLDER_VARIABLE, None) or tempfile.mkdtemp(prefix="network-guard-")
+    guard = config.stash[_GUARD] = NetworkGuard(Path(folder))
     patch = config.stash[_PATCH] = pytest.MonkeyPatch()
     patch.setenv(LOG_VARIABLE, str(guard.log))
     for name, value in guard.environment(os.environ).items():

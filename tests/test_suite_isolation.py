@@ -257,6 +257,31 @@ def test_a_handled_refusal_fails_the_test_and_a_late_one_the_run(tmp_path: Path)
     assert late.returncode == 1
 
 
+NATIVE_SUITE = f"""
+{NATIVE}
+def test_native() -> None:
+    file = libc.socket(socket.AF_INET, socket.SOCK_DGRAM, 0)
+    assert libc.connect(file, address, len(address)) != 0
+"""
+
+
+@pytest.mark.usefixtures("native_guard")
+def test_native_code_of_the_tests_themselves_does_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_native.py").write_text(NATIVE_SUITE)
+    (tmp_path / "pytest.ini").write_text("[pytest]")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT / "tests", ROOT))))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    suite = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", tmp_path]
+    done = run(sys.executable, ROOT / "tests" / "network_guard", *suite)
+    assert done.returncode == 1
+    assert "1 passed, 1 error" in done.stdout
+    assert f"a test reached for the network:\nconnect {OUTSIDE} in process" in done.stdout
+    assert list((tmp_path / "temporary").glob("network-guard-*")) == []
+
+
 def test_folders_are_temporary_in_other_processes_too(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

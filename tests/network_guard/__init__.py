@@ -3,6 +3,9 @@
 A library of a few calls, compiled when the tests start, is loaded into each of them below all
 else, native code included. Where there is no C compiler, Python itself watches in the Pythons
 among them, which is less, and the run says so.
+
+The process of pytest is watched by Python in any case, and has the library if it was started by
+``python tests/network_guard COMMAND``, as ``scripts/test`` does.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from pathlib import Path
 from network_guard.network_watch import LOG_VARIABLE
 
 HERE = Path(__file__).parent
+FOLDER_VARIABLE = "FACEMATCH_NETWORK_GUARD"
 SOURCE = HERE / "network_guard.c"
 
 
@@ -30,7 +34,7 @@ class NetworkGuard:
     """
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` gets the library and the log."""
+        """``folder`` gets the library, unless it is there, and the log."""
         self.log = folder / "attempts"
         self.library: Path | None = folder / "network_guard.so"
         self.weakness = _compile(self.library)
@@ -60,6 +64,8 @@ class NetworkGuard:
 
 def _compile(library: Path) -> str | None:
     """Why there is no library; None if there is one."""
+    if library.exists():
+        return None
     if not sys.platform.startswith("linux"):
         return f"nothing is preloaded on {sys.platform}"
     if set(str(library)) & set(": "):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -250,8 +251,9 @@ def test_a_handled_refusal_fails_the_test_and_a_late_one_the_run(tmp_path: Path)
     both = run(*suite, **path)
     assert both.returncode == 1, both.stdout + both.stderr
     assert "2 passed, 1 error" in both.stdout
-    assert f"a test reached for the network:\nconnect {OUTSIDE} in process" in both.stdout
-    assert f"!!! REACHED FOR THE NETWORK: connect {OUTSIDE} in process" in both.stdout
+    attempt = rf"\S+ {OUTSIDE} in process"
+    assert re.search(f"a test reached for the network:\n{attempt}", both.stdout)
+    assert re.search(f"!!! REACHED FOR THE NETWORK: {attempt}", both.stdout)
     late = run(*suite, "-k", "test_good", **path)
     assert "1 passed, 1 deselected" in late.stdout
     assert late.returncode == 1

@@ -174,6 +174,22 @@ def test_other_processes_reach_this_machine() -> None:
             assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("native_guard")
+def test_nobody_is_asked_for_the_name_of_an_address() -> None:
+    """For ``::ffff:127.0.0.1``, which torch asks for, DNS would be."""
+    program = """
+import socket
+print(*socket.getnameinfo(("::ffff:127.0.0.1", 80, 0, 0), socket.NI_NUMERICSERV))
+print(*socket.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICSERV))
+try:
+    socket.gethostbyaddr("127.0.0.1")
+except socket.herror as error:
+    print(error.args[0])
+"""
+    done = run(sys.executable, "-c", program)
+    assert (done.stderr, done.stdout) == ("", "::ffff:127.0.0.1 80\n127.0.0.1 80\n1\n")
+
+
 def test_an_environment_from_nothing_is_guarded(attempts: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CONNECT],

@@ -141,6 +141,8 @@ int getnameinfo(const struct sockaddr *address, socklen_t size, char *host, sock
 {
     if (!(flags & NI_NUMERICHOST) && outside("getnameinfo", address, size))
         return EAI_FAIL;
+    /* DNS might be asked even for the name of 127.0.0.1: it keeps its number. */
+    flags = (flags | NI_NUMERICHOST) & ~NI_NAMEREQD;
     return REAL(getnameinfo)(address, size, host, host_size, service, service_size, flags);
 }
 
@@ -173,16 +175,19 @@ int gethostbyname2_r(const char *name, int family, struct hostent *entry, char *
     BY_NAME(gethostbyname2_r, ENETUNREACH, family, entry, buffer, size, found, error);
 }
 
+/* No address has a name here, as DNS might be asked for it. */
 struct hostent *gethostbyaddr(const void *ip, socklen_t size, int family)
 {
-    return outside_ip("gethostbyaddr", family, ip) ? NULL : REAL(gethostbyaddr)(ip, size, family);
+    (void)size;
+    h_errno = outside_ip("gethostbyaddr", family, ip) ? NO_RECOVERY : HOST_NOT_FOUND;
+    return NULL;
 }
 
 int gethostbyaddr_r(const void *ip, socklen_t size, int family, struct hostent *entry, char *buffer,
                     size_t buffer_size, struct hostent **found, int *error)
 {
-    *found = NULL, *error = NO_RECOVERY;
-    if (outside_ip("gethostbyaddr_r", family, ip))
-        return ENETUNREACH;
-    return REAL(gethostbyaddr_r)(ip, size, family, entry, buffer, buffer_size, found, error);
+    (void)size, (void)entry, (void)buffer, (void)buffer_size;
+    *found = NULL;
+    h_errno = *error = outside_ip("gethostbyaddr_r", family, ip) ? NO_RECOVERY : HOST_NOT_FOUND;
+    return *error == NO_RECOVERY ? ENETUNREACH : 0;
 }

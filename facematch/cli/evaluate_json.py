@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.cli import output
-from facematch.cli.calibrate_json import group_table
+from facematch.cli.calibrate_json import group_table, held_out
 
 if TYPE_CHECKING:
     from facematch.metrics import RateEstimate
@@ -18,43 +18,22 @@ if TYPE_CHECKING:
     )
 
 
-def key_of(target: float) -> str:
-    """A rate as the objects are keyed by it: 0.1, 0.01, 0.00001."""
-    return f"{target:.5f}".rstrip("0")
-
-
 def verification(result: VerificationResult) -> dict[str, Any]:
     """One-to-one comparison; what is not known is null."""
-    measured, identity = result.measured, result.identity
+    from facematch.workflows.evaluate import PAIRS_SCHEMA_VERSION
+
+    measured, identity, judged = result.measured, result.identity, result.held_out
     return output.versioned(
         {
             "task": "verification",
             "protocol": result.protocol.value,
             "accuracy": result.accuracy,
-            "accuracy_std": result.accuracy_std,
-            "accuracy_standard_error": result.accuracy_se,
-            "folds": [
-                {"accuracy": accuracy, "threshold": threshold}
-                for accuracy, threshold in zip(
-                    result.fold_accuracies, result.fold_thresholds, strict=True
-                )
-            ],
+            "accuracy_std": None if judged is None else judged.accuracy_std,
+            "accuracy_standard_error": None if judged is None else judged.accuracy_se,
+            "held_out": held_out(judged),
             "threshold": result.threshold,
             "threshold_origin": result.threshold_origin,
-            "pairs_streamed": result.streamed,
-            "curve_interval_method": output.interval_method(result.streamed),
-            "auc": result.auc,
-            "auc_interval": output.interval_json(result.auc_interval),
-            "eer": result.eer,
-            "eer_interval": output.interval_json(result.eer_interval),
-            "tar_at_fmr": {key_of(point.fmr): point.tar for point in result.tar_at_fmr},
-            "tar_at_fmr_interval": {
-                key_of(point.fmr): output.interval_json(point.interval)
-                for point in result.tar_at_fmr
-            },
-            "impostors_needed": {
-                key_of(point.fmr): point.impostors_needed for point in result.tar_at_fmr
-            },
+            "accuracy_at_threshold": result.counts.accuracy,
             "fmr": result.fmr.rate,
             "fmr_interval": output.interval_json(result.fmr.interval),
             "fnmr": result.fnmr.rate,
@@ -65,7 +44,22 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "recall": result.counts.recall,
             "f1": result.counts.f1,
             "decisions": asdict(result.counts),
+            "pairs_streamed": result.streamed,
+            "curve_interval_method": output.interval_method(result.streamed),
+            "auc": result.auc,
+            "auc_interval": output.interval_json(result.auc_interval),
+            "eer": result.eer,
+            "eer_interval": output.interval_json(result.eer_interval),
+            "tar_at_fmr": {output.rate_key(point.fmr): point.tar for point in result.tar_at_fmr},
+            "tar_at_fmr_interval": {
+                output.rate_key(point.fmr): output.interval_json(point.interval)
+                for point in result.tar_at_fmr
+            },
+            "impostors_needed": {
+                output.rate_key(point.fmr): point.impostors_needed for point in result.tar_at_fmr
+            },
             "d_prime": result.d_prime,
+            "reversed": result.is_reversed,
             "average_precision": result.average_precision,
             "n_genuine": result.curve.n_genuine,
             "n_impostor": result.curve.n_impostor,
@@ -88,7 +82,8 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "model_fingerprint": None if identity is None else identity.fingerprint,
             "facematch_version": result.version,
             "created_at": result.created_at,
-        }
+        },
+        PAIRS_SCHEMA_VERSION,
     )
 
 
@@ -109,7 +104,7 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             },
             "cmc": result.cmc.tolist(),
             "fnir_at_fpir": {
-                key_of(target): next(
+                output.rate_key(target): next(
                     (
                         None if point.fnir is None else point.fnir.rate
                         for point in result.fnir_at_fpir

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facematch.calibration import GroupTable, Remarks, WrongPair
     from facematch.metrics import Interval, Limits, RateEstimate, Reliability
     from facematch.pipeline import Failure
-    from facematch.reports import Fact, Facts, Section, Table
+    from facematch.reports import Fact, Facts, Notice, Section, Table
 
 LISTED_FAILURES = 500
 SHOWN_PAIRS = 12
@@ -49,6 +49,19 @@ def people_facts(n_subjects: int | None, inferred: bool) -> list[Fact]:
         return []
     how = " (those that genuine pairs link)" if inferred else ""
     return [Fact("people", f"{n_subjects:,}{how}")]
+
+
+def reversed_notice(auc: float) -> tuple[Notice, ...]:
+    """That nearer pairs are the impostor pairs."""
+    from facematch.reports import Notice
+
+    return (
+        Notice(
+            f"AUC {auc:.4f}: genuine pairs are farther apart than impostor pairs. Either the "
+            "scores have the opposite sign (similarities go under the name similarity, distances "
+            "under distance), or the labels are wrong."
+        ),
+    )
 
 
 def streamed_facts(streamed: bool) -> list[Fact]:

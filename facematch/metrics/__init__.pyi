@@ -1,3 +1,4 @@
+from .accept_rates import FMR_TARGETS, tar_at_targets, targets_shown
 from .all_pairs import (
     AllPairsCounts,
     Decisions,
@@ -20,7 +21,6 @@ from .decision import accepts
 from .distances import distance, pairwise
 from .folds import (
     Folds,
-    HeldOut,
     fold_of_each,
     groups_within,
     held_out,
@@ -44,6 +44,7 @@ from .inversion import (
     exact_tar_limits,
     exact_threshold_limits,
     limits_around,
+    seems_reversed,
     tar_is_uncertain,
     threshold_is_uncertain,
 )
@@ -76,7 +77,7 @@ from .probability import (
     fit_match_probability_of,
     probabilities,
 )
-from .protocol import Accuracies, FoldAccuracy, fold_accuracy
+from .protocol import AccuracyByFolds, HeldOut, JudgedFold
 from .ranking import (
     ProbeRanks,
     cumulative_match,
@@ -112,6 +113,7 @@ from .verification import (
     counts_at,
     counts_of,
     curve_of_counts,
+    decision_counts,
     eer,
     fmr_at,
     fnmr_at,
@@ -120,7 +122,8 @@ from .verification import (
 )
 
 __all__ = [
-    "Accuracies",
+    "FMR_TARGETS",
+    "AccuracyByFolds",
     "AllPairsCounts",
     "Arranged",
     "Criterion",
@@ -131,13 +134,13 @@ __all__ = [
     "DistanceCounts",
     "EffectiveCounts",
     "Figures",
-    "FoldAccuracy",
     "FoldCounts",
     "Folds",
     "GroupRates",
     "HeldOut",
     "Interval",
     "IsotonicProbability",
+    "JudgedFold",
     "Limits",
     "MatchProbability",
     "OpenSetCurve",
@@ -175,6 +178,7 @@ __all__ = [
     "d_prime",
     "d_prime_of",
     "decide_all_pairs",
+    "decision_counts",
     "disparities",
     "distance",
     "draws",
@@ -200,15 +204,14 @@ __all__ = [
     "fmr_at",
     "fmr_for_fpir",
     "fnmr_at",
-    "fold_accuracy",
     "fold_of_each",
     "fold_thresholds",
     "fpir_estimate",
     "group_rates",
     "groups_within",
     "held_out",
-    "jackknife_limits",
     "hull",
+    "jackknife_limits",
     "limits_around",
     "log_loss",
     "mean_average_precision",
@@ -228,10 +231,13 @@ __all__ = [
     "recall_at",
     "resampled",
     "resampled_figures",
+    "seems_reversed",
     "strictly_below",
     "subject_folds",
     "tar_at_fmr",
+    "tar_at_targets",
     "tar_is_uncertain",
+    "targets_shown",
     "threshold_for",
     "threshold_is_uncertain",
     "verification_curve",

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facematch.metrics.clustering import RateEstimate, estimate_rate
+from facematch.metrics.clustering import estimate_rate
 from facematch.metrics.components import connected_components
 from facematch.metrics.decision import accepts
-from facematch.metrics.intervals import Limits
+from facematch.metrics.protocol import HeldOut, JudgedFold
 from facematch.metrics.resampling import Units
 from facematch.metrics.rules import ThresholdRule
 from facematch.metrics.thresholds import threshold_for
-from facematch.metrics.verification import verification_curve
+from facematch.metrics.verification import decision_counts, verification_curve
 from facematch.types import BoolArray, Float64Array, Int64Array
 
 
@@ -44,25 +44,6 @@ class Folds:
         for fold in range(self.count):
             in_a, in_b = self.a == fold, self.b == fold
             yield ~in_a & ~in_b, in_a & in_b
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """What a rule gave on people it was not chosen on.
-
-    Attributes:
-        folds: how many.
-        fmr: over the judged comparisons of all folds.
-        fnmr: the same.
-        accuracy: share of them decided rightly.
-        thresholds: the lowest and the highest that was chosen.
-    """
-
-    folds: int
-    fmr: RateEstimate
-    fnmr: RateEstimate
-    accuracy: float
-    thresholds: Limits
 
 
 def subject_folds(units: Units, folds: int, generator: np.random.Generator) -> Folds | None:
@@ -151,7 +132,12 @@ def _dealt(weight: Float64Array, count: int, generator: np.random.Generator) -> 
 
 
 def held_out(
-    distances: Float64Array, same: BoolArray, units: Units, folds: Folds, rule: ThresholdRule
+    distances: Float64Array,
+    same: BoolArray,
+    units: Units,
+    folds: Folds,
+    rule: ThresholdRule,
+    share: float | None = None,
 ) -> HeldOut | None:
     """Chooses and judges in turn.
 
@@ -159,24 +145,30 @@ def held_out(
         distances: float64 (n,), finite.
         same: bool (n,).
         units: who is compared, for the intervals.
-        folds: of the people.
+        folds: of the comparisons or of their people; a comparison across two folds is left
+            out.
         rule: what each threshold is chosen for.
+        share: of genuine comparisons, in (0, 1), that accuracy is chosen for and stated at;
+            None for that of the folds, as they are.
 
     Returns:
-        None if a fold leaves no genuine or no impostor comparison to choose on, or if there
-        are none to judge on.
+        None if a fold that holds comparisons leaves no genuine or no impostor comparison to
+        choose on, or if there are none to judge on.
     """
     judged = np.zeros(len(same), np.bool_)
     accepted = np.zeros(len(same), np.bool_)
-    thresholds = []
-    for choose, judge in folds.split():
+    by_fold = []
+    for number, (choose, judge) in enumerate(folds.split()):
+        if not bool(judge.any()):
+            continue
         genuine, impostor = distances[choose & same], distances[choose & ~same]
         if len(genuine) == 0 or len(impostor) == 0:
             return None
-        threshold = threshold_for(verification_curve(genuine, impostor), rule)
-        thresholds.append(threshold)
+        threshold = threshold_for(verification_curve(genuine, impostor), rule.at_share(share))
         judged |= judge
         accepted[judge] = accepts(distances[judge], threshold)
+        counts = decision_counts(accepted[judge], same[judge])
+        by_fold.append(JudgedFold(number, threshold, counts))
     if not bool((judged & same).any()) or not bool((judged & ~same).any()):
         return None
     wrong = accepted != same
@@ -185,6 +177,6 @@ def held_out(
         folds=folds.count,
         fmr=estimate_rate(wrong[impostor_judged], units.subset(impostor_judged)),
         fnmr=estimate_rate(wrong[genuine_judged], units.subset(genuine_judged)),
-        accuracy=float((~wrong[judged]).mean()),
-        thresholds=Limits(min(thresholds), max(thresholds)),
+        share=share,
+        by_fold=tuple(by_fold),
     )

@@ -128,7 +128,7 @@ class AccuracyByFolds:
 
     >>> same = np.array([True, True, False, False])
     >>> found = AccuracyByFolds(np.array([True, False, False, False]), same, np.zeros(4, int), 0.1)
-    >>> round(found(None, np.ones(4)), 6)
+    >>> round(found.under(np.ones(4)), 6)
     0.95
     """
 
@@ -143,15 +143,14 @@ class AccuracyByFolds:
         self._cell = 4 * number + 2 * ~same + right
         self._folds = len(numbers)
 
-    def __call__(self, curve: object, weights: Float64Array) -> float:
+    def under(self, weights: Float64Array) -> float | None:
         """Mean over the folds.
 
         Args:
-            curve: not used; other figures are of it.
             weights: float64 (n,), at least 0.
 
         Returns:
-            1 if no fold has one, whatever the system: it then makes no difference to any.
+            None if no fold has one.
         """
         cells = np.bincount(self._cell, weights[self._decided], 4 * self._folds)
         wrong, right = np.moveaxis(cells.reshape(-1, 2, 2), 2, 0)
@@ -162,4 +161,4 @@ class AccuracyByFolds:
             mix = np.array([self._share, 1 - self._share])
         known = (wrong + right > 0).all(axis=1)
         rates = right[known] / (wrong[known] + right[known])
-        return float((rates @ mix).mean()) if bool(known.any()) else 1.0
+        return float((rates @ mix).mean()) if bool(known.any()) else None

@@ -91,7 +91,7 @@ def test_accuracy_under_weights_is_that_of_repeated_comparisons(share: float | N
     same, accepted = generator.random(60) < 0.4, generator.random(60) < 0.5
     fold = generator.integers(-1, 4, 60) * 7  # numbers need not be near each other
     weights = generator.integers(0, 3, 60)
-    found = AccuracyByFolds(accepted, same, fold, share)(None, weights.astype(np.float64))
+    found = AccuracyByFolds(accepted, same, fold, share).under(weights.astype(np.float64))
     again = np.repeat(np.arange(60), weights)
     accuracies = []
     for number in (0, 7, 14, 21):
@@ -104,4 +104,4 @@ def test_accuracy_under_weights_is_that_of_repeated_comparisons(share: float | N
         accuracies.append(JudgedFold(number, 0.0, counts).accuracy(share))
     assert found == pytest.approx(np.mean([a for a in accuracies if a is not None]))
     nobody = AccuracyByFolds(accepted, same, np.full(60, -1), share)
-    assert nobody(None, np.ones(60)) == 1
+    assert nobody.under(np.ones(60)) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from facematch.metrics import (
     open_set_curve_of,
     targets_shown,
 )
-from facematch.types import BoolArray, Int64Array
+from facematch.types import BoolArray, Float64Array, Int64Array
 from facematch.workflows.evaluate.records import (
     FPIR_TARGETS,
     ListedOutcomes,
@@ -87,15 +88,15 @@ def _of_pairs(systems: Sequence[ListedOutcomes]) -> SharedTrials:
     targets = targets_shown(n_impostor)
     fold, share = _shared_folds(systems)
     names = ["auc", "eer", *(f"tar@{_plain(t)}" for t in targets)]
-    accuracies: list[AccuracyByFolds | None] = [None] * len(systems)
-    if bool((fold >= 0).any()):
+    accuracies = [AccuracyByFolds(system.accepted, same, fold, share) for system in systems]
+    accuracy_known = accuracies[0].under(np.ones(len(same))) is not None
+    if accuracy_known:
         names.insert(0, "accuracy")
-        accuracies = [AccuracyByFolds(s.accepted, same, fold, share) for s in systems]
     sweeps = [Sweep(system.distances, same) for system in systems]
     return SharedTrials(
         names=tuple(names),
         figures=tuple(
-            curve_figures(sweep, _statistics(accuracy, targets))
+            curve_figures(sweep, _statistics(accuracy if accuracy_known else None, targets))
             for sweep, accuracy in zip(sweeps, accuracies, strict=True)
         ),
         curves=tuple(sweep.curve(np.ones(len(same))) for sweep in sweeps),
@@ -211,8 +212,14 @@ def _shared_folds(systems: Sequence[ListedOutcomes]) -> tuple[Int64Array, float 
 def _statistics(accuracy: AccuracyByFolds | None, targets: Sequence[float]) -> list[Statistic]:
     figures = error_statistics(targets)
     if accuracy is not None:
-        figures.insert(0, accuracy)
+        figures.insert(0, partial(_accuracy, accuracy=accuracy))
     return figures
+
+
+def _accuracy(curve: WeightedCurve, weights: Float64Array, *, accuracy: AccuracyByFolds) -> float:
+    found = accuracy.under(weights)
+    # Where a resample leaves no fold to judge, it does so for all systems: no difference.
+    return 1.0 if found is None else found
 
 
 def _plain(target: float) -> str:

@@ -105,8 +105,8 @@ class Analyzer:
         search: ``fast`` looks for large faces first, and for smaller ones only as far as one of
             them is likely to be chosen (:func:`facematch.imaging.selection.still_open`). With
             the choices ``all`` and ``only`` it is as ``full``.
-        side_by_side: how many of many photographs are looked at at once. What comes of each is
-            the same to the bit.
+        side_by_side: how many of many photographs are looked at at once, kept as an attribute.
+            What comes of each is the same to the bit.
     """
 
     def __init__(

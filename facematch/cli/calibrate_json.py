@@ -96,7 +96,7 @@ def tar_at_fmr(curve: VerificationCurve) -> dict[str, float | None]:
     """True accept rates of all pairs; null where the impostor pairs cannot show the target."""
     from facematch.metrics import tar_at_targets
 
-    return {output.rate_key(target): tar for target, tar in tar_at_targets(curve).items()}
+    return {output.key_of(target): tar for target, tar in tar_at_targets(curve).items()}
 
 
 def held_out(judged: HeldOut | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facematch.cli import output
 from facematch.cli.calibrate_json import group_table, held_out
+from facematch.cli.output import key_of
 
 if TYPE_CHECKING:
     from facematch.metrics import RateEstimate
@@ -50,13 +51,13 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "auc_interval": output.interval_json(result.auc_interval),
             "eer": result.eer,
             "eer_interval": output.interval_json(result.eer_interval),
-            "tar_at_fmr": {output.rate_key(point.fmr): point.tar for point in result.tar_at_fmr},
+            "tar_at_fmr": {key_of(point.fmr): point.tar for point in result.tar_at_fmr},
             "tar_at_fmr_interval": {
-                output.rate_key(point.fmr): output.interval_json(point.interval)
+                key_of(point.fmr): output.interval_json(point.interval)
                 for point in result.tar_at_fmr
             },
             "impostors_needed": {
-                output.rate_key(point.fmr): point.impostors_needed for point in result.tar_at_fmr
+                key_of(point.fmr): point.impostors_needed for point in result.tar_at_fmr
             },
             "d_prime": result.d_prime,
             "reversed": result.is_reversed,
@@ -104,7 +105,7 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             },
             "cmc": result.cmc.tolist(),
             "fnir_at_fpir": {
-                output.rate_key(target): next(
+                key_of(target): next(
                     (
                         None if point.fnir is None else point.fnir.rate
                         for point in result.fnir_at_fpir

@@ -36,7 +36,7 @@ _REVERSED = {
     ),
     "photographs": (
         "the larger distances",
-        "the labels are wrong (1 or true in `same` means one person)",
+        "something is mislabelled (`same` is 1 for pictures of one person)",
     ),
 }
 
@@ -50,7 +50,7 @@ def versioned(document: Mapping[str, Any], version: int = SCHEMA_VERSION) -> dic
     return {"schema_version": version, **document}
 
 
-def rate_key(target: float) -> str:
+def key_of(target: float) -> str:
     """A rate as objects are keyed by it: 0.1, 0.01, 0.00001."""
     return f"{target:.5f}".rstrip("0")
 

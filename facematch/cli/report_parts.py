@@ -51,19 +51,6 @@ def people_facts(n_subjects: int | None, inferred: bool) -> list[Fact]:
     return [Fact("people", f"{n_subjects:,}{how}")]
 
 
-def reversed_notice(auc: float) -> tuple[Notice, ...]:
-    """That nearer pairs are the impostor pairs."""
-    from facematch.reports import Notice
-
-    return (
-        Notice(
-            f"AUC {auc:.4f}: genuine pairs are farther apart than impostor pairs. Either the "
-            "scores have the opposite sign (similarities go under the name similarity, distances "
-            "under distance), or the labels are wrong."
-        ),
-    )
-
-
 def streamed_facts(streamed: bool) -> list[Fact]:
     """What is different where pairs are too many to be held."""
     from facematch.reports import Fact
@@ -268,6 +255,19 @@ def reliability_facts(reliability: Reliability) -> tuple[Fact, ...]:
     return (
         Fact("Brier score", f"{reliability.brier:.4f}"),
         Fact("expected calibration error", f"{reliability.ece:.4f}"),
+    )
+
+
+def reversed_notice(auc: float) -> tuple[Notice, ...]:
+    """That nearer pairs are the impostor pairs."""
+    from facematch.reports import Notice
+
+    return (
+        Notice(
+            f"AUC {auc:.4f}: genuine pairs are farther apart than impostor pairs. Either the "
+            "scores have the opposite sign (similarities go under the name similarity, distances "
+            "under distance), or the labels are wrong."
+        ),
     )
 
 

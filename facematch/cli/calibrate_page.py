@@ -129,7 +129,7 @@ def _threshold(result: CalibrateResult) -> Section:
     ]
     if fitted.held_out is not None:
         accuracy = output.percent(fitted.held_out.accuracy)
-        blocks.append(Paragraph(f"Accuracy on new people: {accuracy}{spread(fitted.held_out)}."))
+        blocks.append(Paragraph(f"Accuracy held out: {accuracy}{spread(fitted.held_out)}."))
     if made.threshold_interval is not None:
         low, high = made.threshold_interval.low, made.threshold_interval.high
         if _turned(result):

@@ -23,6 +23,7 @@ from facematch.gallery.headers import (
 _TREE_BYTES, _HEAP_BYTES = 34, 142
 _BY_NAME = 8
 _RECORD_BYTES = 17
+_NAME_BYTES = 8
 _MOST_ATTRIBUTES = 64
 _LARGEST_BLOCK = 1 << 16
 _MOST_ROWS = 8
@@ -107,7 +108,13 @@ def _heap_names(headers: Headers, address: int) -> list[bytes]:
     node = Cursor(headers.sealed(root, b"BTLF", 6 + records * _RECORD_BYTES)[4:])
     if (node.number(1), node.number(1)) != (0, _BY_NAME):
         raise ForeignFormError("the list of attributes is of another form")
-    return [node.take(_RECORD_BYTES)[:8] for _ in range(records)]
+    names = []
+    for _ in range(records):
+        names.append(node.take(_NAME_BYTES))
+        if node.number(1) != 0:
+            raise ForeignFormError("attributes are shared")
+        node.take(8)  # which one it was, and the hash of its name
+    return names
 
 
 class _Heap:
@@ -123,7 +130,7 @@ class _Heap:
         self._offset_bytes = -(-found.number(2) // 8)
         found.take(2)
         root, self._rows = found.number(8), found.number(2)
-        if (version, name_bytes, filters) != (0, 8, 0) or not (
+        if (version, name_bytes, filters) != (0, _NAME_BYTES, 0) or not (
             0 < self._first_block <= self._largest_block <= _LARGEST_BLOCK
             and 0 < self._width <= _MOST_ROWS
             and self._rows <= _MOST_ROWS

@@ -161,12 +161,11 @@ def write_at(offset: int, content: bytes) -> Callable[[bytearray], None]:
     return change
 
 
-# The library reads where there is nothing: (structure, offset in it, what is put there).
+# What HDF5 2.0.0 dies of, found by scripts/fuzz: (structure, offset in it, what is put there).
 DEADLY = {
-    "attribute longer than its block": (b"BTLF", 6 + 3 * 17 + 6, b"\x00\x27"),
-    "attribute of 64 KiB": (b"BTLF", 6 + 5 * 17 + 6, b"\xff\xff"),
+    "attribute as if it were shared": (b"BTLF", 6 + 3 * 17 + 8, b"\x02"),
+    "long attribute as if it were shared": (b"BTLF", 6 + 4 * 17 + 6, b"\x00\x27\x03"),
     "list of another kind": (b"BTHD", 5, b"\x00"),
-    "attribute before its block": (b"BTLF", 6 + 2 * 17 + 1, bytes(5)),
 }
 
 
@@ -259,6 +258,7 @@ ROOT, TEMPLATES, REFERENCES = 0, 1, 2
         pytest.param(HEAP, 0, 112, bytes(8), "heap of attributes is of another", id="blocks"),
         pytest.param(HEAP, 0, 140, b"\x01", "no FHIB where one should be", id="rows"),
         pytest.param(HEAP, 0, 140, b"\xff\xff", "heap of attributes is of", id="many rows heap"),
+        pytest.param(LEAF, 0, 14, b"\x02", "attributes are shared", id="shared attribute"),
         pytest.param(TREE, 0, 12, b"\x01", "list of attributes is of another", id="depth"),
         pytest.param(TREE, 0, 24, b"\xff\xff", "65535 attributes", id="many attributes"),
         pytest.param(LEAF, 0, 6, b"\x10", "an attribute is too large", id="huge attribute"),

@@ -56,6 +56,8 @@ from facematch.gallery.stored import TEXT_ERRORS
 from facematch.overwriting import require_replaceable
 from facematch.types import Float32Array, ModelIdentity, Reference
 
+# Far more than a path or the warnings of a face take.
+_WIDEST_TEXT = 1 << 20
 _COUNTED_APART = {"crop_row", "crop_rgb", "distinct"}
 
 
@@ -185,6 +187,8 @@ def _column(
 ) -> npt.NDArray[Any]:
     """One dataset, read where it lies; no longer than the file."""
     place = contents.places[column.name]
+    if not 0 < place.itemsize <= _WIDEST_TEXT:
+        raise refusal(path, f"dataset {column.name} has elements of {place.itemsize} bytes")
     kind = np.dtype(f"S{place.itemsize}" if column.dtype == TEXT else column.dtype)
     shape = column.shape(place.rows, contents.embedding_size)
     file_size = file.seek(0, io.SEEK_END)

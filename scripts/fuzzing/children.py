@@ -33,6 +33,11 @@ _ADDRESSES = MOST_BYTES + (1 << 30)
 # For what waits and does not compute. Generous: on a busy machine everything waits.
 _MOST_WALL_S = 30.0
 _LOOK_EVERY_S = 0.02
+# What a library does that reads where there is nothing, or finds itself out.
+_DEATHS = {
+    -number
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+}
 
 
 class _Shared(ctypes.Structure):
@@ -69,11 +74,12 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What became of the cases of one target."""
+    """What became of the cases of one target; of the refused ones, ``died`` killed a child."""
 
     cases: int = 0
     accepted: int = 0
     refused: int = 0
+    died: int = 0
     failed: int = 0
     elapsed_s: float = 0.0
     worst_s: float = 0.0
@@ -130,6 +136,10 @@ def _run(
                 told = stream.read()
             tally.take(shared)
             at = shared.number + 1
+            if target.apart and status in _DEATHS:
+                tally.refused += 1
+                tally.died += 1
+                continue
             failure = _ended(status, told)
             if failure is not None:
                 what, detail = failure

@@ -39,7 +39,7 @@ import numpy.typing as npt
 
 from facematch import __version__
 from facematch.gallery.atomic import replacing
-from facematch.gallery.exchange.inspection import inspect, is_exchange
+from facematch.gallery.exchange.inspection import ask, contents_of, is_exchange
 from facematch.gallery.exchange.layout import EXCHANGE_COLUMNS, TEXT, Contents, ExchangeColumn
 from facematch.gallery.exchange.records import (
     EXCHANGE_NAME,
@@ -121,8 +121,22 @@ def read_hdf5(path: Path) -> TemplateSet:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        found = _read(file, path, inspect(file, path))
-    return checked(path, found)
+        return read_described(file, path, ask(file, path))
+
+
+def read_described(file: BinaryIO, path: Path, told: dict[str, Any]) -> TemplateSet:
+    """Read a file of which the HDF5 library has told, without it.
+
+    Args:
+        file: opened for reading.
+        path: for messages.
+        told: see ``inspection.py``.
+
+    Raises:
+        GalleryFormatError: as above.
+        OSError: it cannot be read.
+    """
+    return checked(path, _read(file, path, contents_of(told, path)))
 
 
 def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[Any]]) -> None:

@@ -28,60 +28,17 @@ _MOST_BYTES = 4 << 30
 _MOST_TOLD = 1 << 18
 
 
-def inspect(file: BinaryIO, path: Path) -> Contents:
-    """Find out what a file of exported templates holds.
+def ask(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """Have a child describe a file.
 
     Args:
         file: opened for reading; it is left anywhere.
         path: for messages.
 
     Raises:
-        GalleryFormatError: it is none, or the library did not survive it.
-        OSError: no process can be started.
+        GalleryFormatError: the library did not survive it.
+        OSError: the file cannot be read, or no process can be started.
     """
-    told = _told(file, path)
-    match told:
-        case {"problem": str(problem)}:
-            raise refusal(path, problem)
-        case {"unreadable": str(why)}:
-            raise _unreadable(path, why)
-    try:
-        return _contents(told, os.fstat(file.fileno()).st_size)
-    except (KeyError, TypeError, ValueError) as exc:
-        raise _unreadable(path, "what HDF5 says of it is absurd") from exc
-
-
-def is_exchange(path: Path) -> bool:
-    """Whether a file says of itself that it holds exported templates."""
-    try:
-        with path.open("rb") as file:
-            return _told(file, path).get("format") == EXCHANGE_NAME
-    except (GalleryFormatError, OSError):
-        return False
-
-
-def describe(file: BinaryIO) -> dict[str, Any]:
-    """What the child tells: ``format`` if there is one, and ``contents``, or why not."""
-    import h5py
-
-    from facematch.gallery.exchange.strict import H5_ERRORS, RefusedError, StrictReader
-    from facematch.gallery.structure import first_line
-
-    told: dict[str, Any] = {}
-    try:
-        with h5py.File(file, "r") as opened:
-            reader = StrictReader(opened, os.fstat(file.fileno()).st_size)
-            told["format"] = reader.text("format")
-            told["contents"] = asdict(reader.contents())
-    except RefusedError as exc:
-        told["problem"] = first_line(exc)
-    except H5_ERRORS as exc:
-        told["unreadable"] = first_line(exc)
-    return told
-
-
-def _told(file: BinaryIO, path: Path) -> dict[str, Any]:
-    """What a child says of an open file."""
     if not is_hdf5(file):
         return {"unreadable": "it is no HDF5 file"}
     searched = os.pathsep.join(entry for entry in sys.path if entry)
@@ -111,11 +68,61 @@ def _told(file: BinaryIO, path: Path) -> dict[str, Any]:
     return told
 
 
+def contents_of(told: dict[str, Any], path: Path) -> Contents:
+    """What a file of exported templates holds.
+
+    Args:
+        told: by :func:`ask` or :func:`describe`.
+        path: for messages.
+
+    Raises:
+        GalleryFormatError: the file is none.
+    """
+    match told:
+        case {"problem": str(problem)}:
+            raise refusal(path, problem)
+        case {"unreadable": str(why)}:
+            raise _unreadable(path, why)
+    try:
+        return _contents(told)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _unreadable(path, "what HDF5 says of it is absurd") from exc
+
+
+def is_exchange(path: Path) -> bool:
+    """Whether a file says of itself that it holds exported templates."""
+    try:
+        with path.open("rb") as file:
+            return ask(file, path).get("format") == EXCHANGE_NAME
+    except (GalleryFormatError, OSError):
+        return False
+
+
+def describe(file: BinaryIO) -> dict[str, Any]:
+    """What the child tells: ``format`` if there is one, and ``contents``, or why not."""
+    import h5py
+
+    from facematch.gallery.exchange.strict import H5_ERRORS, RefusedError, StrictReader
+    from facematch.gallery.structure import first_line
+
+    told: dict[str, Any] = {}
+    try:
+        with h5py.File(file, "r") as opened:
+            reader = StrictReader(opened, os.fstat(file.fileno()).st_size)
+            told["format"] = reader.text("format")
+            told["contents"] = asdict(reader.contents())
+    except RefusedError as exc:
+        told["problem"] = first_line(exc)
+    except H5_ERRORS as exc:
+        told["unreadable"] = first_line(exc)
+    return told
+
+
 def _unreadable(path: Path, why: str) -> GalleryFormatError:
     return GalleryFormatError(f"{path} is not a readable {KIND} ({why}); export it again")
 
 
-def _contents(told: dict[str, Any], file_size: int) -> Contents:
+def _contents(told: dict[str, Any]) -> Contents:
     """What the child told, if it can be so; KeyError, TypeError or ValueError if not."""
     found = told["contents"]
     return Contents(

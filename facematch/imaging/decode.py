@@ -27,7 +27,7 @@ import hashlib
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +65,9 @@ _CODEC_ERRORS = (
 # A progressive picture has about ten scans; each costs a pass over all pixels.
 _MAX_JPEG_SCANS = 200
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")
+_STRIP_PIXELS = 1 << 22
+# Pillow's decoder of WebP holds four copies of a picture at once: 1 GiB of this many pixels.
+_MOST_WEBP_PIXELS = 60_000_000
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -76,7 +79,7 @@ class DecodeLimits:
 
     Attributes:
         max_bytes: size of the file.
-        max_pixels: width times height.
+        max_pixels: width times height; of a WebP never more than 60 million.
         max_side: width and height each; OpenCV's warps end at 32,767.
     """
 
@@ -146,7 +149,8 @@ def _decode_pixels(
     try:
         _check_whole(kind, data)
         if kind == "WebP":  # its decoder allocates the canvas when it is built
-            _check_size(_webp_size_wh(data), name, limits)
+            of_webp = replace(limits, max_pixels=min(limits.max_pixels, _MOST_WEBP_PIXELS))
+            _check_size(_webp_size_wh(data), name, of_webp)
         with _open(kind, data) as image:
             _check_size(image.size, name, limits)
             if kind == "TIFF":
@@ -322,13 +326,32 @@ def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
         return _grey_to_rgb(np.rint(grey * 255).astype(np.uint8))
     if image.mode == "I":
         raise ImageDecodeError(f"{name}: 32-bit integer pixels; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        from PIL import Image
+    return _in_strips(image)
 
-        opaque = Image.new("RGBA", image.size, "white")
-        opaque.alpha_composite(image.convert("RGBA"))
-        image = opaque
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+def _in_strips(image: Image.Image) -> UInt8Array:
+    """The pixels, on white where they are transparent.
+
+    Strip by strip, because Pillow makes a copy of all pixels in each of the steps: 1.8 GB at
+    once for a picture of 100 million that are transparent.
+    """
+    from PIL import Image
+
+    width, height = image.size
+    transparent = image.has_transparency_data
+    image_rgb = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = image
+        if rows < height:
+            strip = image.crop((0, top, width, min(height, top + rows)))
+        if transparent:
+            opaque = Image.new("RGBA", strip.size, "white")
+            opaque.alpha_composite(strip.convert("RGBA"))
+            strip = opaque
+        rgb = strip if strip.mode == "RGB" else strip.convert("RGB")
+        image_rgb[top : top + rows] = np.asarray(rgb)
+    return image_rgb
 
 
 def _grey_to_rgb(grey: UInt8Array) -> UInt8Array:

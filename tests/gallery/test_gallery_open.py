@@ -204,9 +204,12 @@ def test_search_names_the_subject_of_a_broken_template(
             gallery.search(templates_of(2, 8), 2, metric)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 0.5])
+SIGNALLING_NAN = np.frombuffer(b"\0\0\xa0\x7f", "<f4")[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, SIGNALLING_NAN, np.inf, 0.5])
 def test_verify_lists_broken_templates_whose_checksums_are_right(path: Path, value: float) -> None:
-    overwrite_templates(path, 1, np.full(16, value), forge=True)
+    overwrite_templates(path, 1, np.full(16, value, "<f4"), forge=True)
     with Gallery.open(path, IDENTITY) as gallery:
         problems = gallery.verify().problems
     assert len(problems) == 1

@@ -50,7 +50,8 @@ class Target:
         case: makes the content of one file.
         read: reads a file with this content; the folder is the process's own.
         suffix: of the file's name.
-        silent: whether the codecs must be; OpenCV's say what is wrong with a training crop.
+        silent: whether the codecs must be; OpenCV's say what is wrong with a training crop, and
+            nobody hears what a child process says.
         apart: whether facematch reads it in a child process, whose end by a signal is a refusal.
     """
 
@@ -191,7 +192,7 @@ TARGETS = (
     Target("pictures", 47, pictures.case, _read_picture, ".picture"),
     Target("pairs", 10, texts.pairs_case, _read_pairs, ".csv"),
     Target("gallery", 3, hdf5.gallery_case, _read_gallery, ".h5"),
-    Target("templates", 5, hdf5.templates_case, _read_templates, ".h5", apart=True),
+    Target("templates", 5, hdf5.templates_case, _read_templates, ".h5", silent=False, apart=True),
     Target("card", 8, texts.card_case, _read_card, ".json"),
     Target("graph", 3, network_files.graph_case, _read_graph, ".xml"),
     Target("weights", 3, network_files.weights_case, _read_weights, ".safetensors"),

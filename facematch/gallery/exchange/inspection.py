@@ -22,9 +22,9 @@ from facematch.gallery.exchange.layout import EXCHANGE_COLUMNS, Contents, Place
 from facematch.gallery.exchange.records import EXCHANGE_NAME, KIND, refusal
 from facematch.gallery.headers import is_hdf5
 
-_MOST_CPU_S = 20
+_MOST_CPU_S = 10
 _MOST_WALL_S = 120
-_MOST_BYTES = 4 << 30
+_MOST_BYTES = 1 << 30
 _MOST_TOLD = 1 << 18
 
 

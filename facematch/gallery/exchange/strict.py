@@ -24,6 +24,8 @@ from facematch.gallery.exchange.records import EXCHANGE_NAME, EXCHANGE_VERSION, 
 # Whatever h5py raises on files that were damaged or made to hurt.
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
+_LARGEST_ATTRIBUTE = 1 << 16
+
 
 class RefusedError(Exception):
     """The file is not one of exported templates; the text says why."""
@@ -79,7 +81,11 @@ class StrictReader:
         if name not in self._file.attrs:
             raise RefusedError(f"it has no attribute {name}")
         attribute = self._file.attrs.get_id(name)
-        if attribute.shape != () or attribute.dtype.kind != kind:
+        if (
+            attribute.shape != ()
+            or attribute.dtype.kind != kind
+            or attribute.dtype.itemsize > _LARGEST_ATTRIBUTE  # memory is taken for what is stated
+        ):
             raise RefusedError(f"attribute {name} is of another type")
         return self._file.attrs[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,15 +16,17 @@ from pathlib import Path
 import h5py
 import pytest
 from forging import Forgery
-from gallery_fakes import IDENTITY, make_gallery, templates_of
+from gallery_fakes import IDENTITY, keys_with, make_gallery, templates_of
 
 from facematch.errors import GalleryCorruptError, GalleryError, GalleryFormatError
 from facematch.gallery import Gallery
 from facematch.gallery.format import COLUMNS, Count
 from facematch.gallery.headers import is_hdf5
+from facematch.gallery.keys import new_master
 from facematch.gallery.lookup3 import lookup3
 from facematch.gallery.skeleton import create_skeleton
 from facematch.gallery.structure import GalleryInfo, Structure, read_structure
+from facematch.gallery.unlocking import write_locked
 from facematch.types import Metric
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -196,6 +199,40 @@ def test_a_file_that_the_library_dies_of_is_one_line_and_exit_code_4(
     assert (done.returncode, done.stdout) == (4, "")
     assert len(done.stderr.splitlines()) == 1
     assert "g.h5 is" in done.stderr
+
+
+def test_a_snapshot_that_the_library_dies_of_is_listed_and_not_gone_back_to(path: Path) -> None:
+    forgery = Forgery(path)
+    signature, offset, put = DEADLY["list of another kind"]
+    snapshot = path.with_name("g.h5.snapshot-000001")
+    snapshot.write_bytes(forgery.forge(write_at(forgery.at(signature) + offset, put)))
+    content = path.read_bytes()
+    for command, code, words in (
+        (["snapshots"], 0, "1"),
+        (["rollback", "--to", "1", "-y"], 4, "snapshot-000001 is"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "facematch", "gallery", *command, "-g", str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert re.search(words, done.stdout + done.stderr)
+    assert path.read_bytes() == content
+
+
+def test_an_encrypted_gallery_is_read_as_strictly(path: Path) -> None:
+    forgery = Forgery(path)
+    signature, offset, put = DEADLY["attribute as if it were shared"]
+    plain = io.BytesIO(forgery.forge(write_at(forgery.at(signature) + offset, put)))
+    keys = keys_with()
+    path.unlink()
+    master = new_master(path, keys, wanted=True)
+    path.touch()
+    write_locked(plain, path, master)
+    with pytest.raises(GalleryFormatError, match="attributes are shared"):
+        Gallery.open(path, IDENTITY, keys=keys)
 
 
 def test_no_forged_byte_does_more_than_be_refused(path: Path) -> None:

@@ -165,11 +165,11 @@ def test_show_survives_a_hostile_card(copied: Path) -> None:
 
 
 HOSTILE = "compact\x1b[2J\u202e\x9b31m\u2066gnp"
+STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-@pytest.mark.parametrize(
-    "arguments", [("list",), ("show",), ("list", "--json"), ("show", "--json")]
-)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("command", ["list", "show"])
 def test_a_hostile_name_or_text_steers_no_terminal(
     copied: Path, command: str, options: tuple[str, ...]
 ) -> None:
@@ -177,9 +177,7 @@ def test_a_hostile_name_or_text_steers_no_terminal(
     change_card(folder, name=HOSTILE, description=HOSTILE, terms=HOSTILE, **{HOSTILE: HOSTILE})
     result = run(command, *([folder] if command == "show" else []), *options)
     assert result.exit_code == 0, result.output
-    assert (
-        re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", result.output) is None
-    )
+    assert STEERING.search(result.output) is None
     assert "\\u202e" in result.output
 
 

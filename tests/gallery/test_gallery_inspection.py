@@ -101,7 +101,12 @@ def test_any_version_of_the_structures_is_read(path: Path, tmp_path: Path, drive
     assert (found.references[1].crop_rgb == expected.references[1].crop_rgb).all()
 
 
-@pytest.mark.parametrize("ending", ["kill -SEGV $$", "exit 70", "echo no JSON", "echo '[1]'"])
+HOSTILE = r"""printf '{"unreadable": "one\\ntwo\\u2028three"}'"""
+
+
+@pytest.mark.parametrize(
+    "ending", ["kill -SEGV $$", "exit 70", "echo no JSON", "echo '[1]'", HOSTILE]
+)
 def test_whatever_becomes_of_the_child_is_one_line(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:

@@ -26,6 +26,7 @@ _MOST_CPU_S = 10
 _MOST_WALL_S = 120
 _MOST_BYTES = 1 << 30
 _MOST_TOLD = 1 << 18
+_LONGEST_REASON = 500
 
 
 def ask(file: BinaryIO, path: Path) -> dict[str, Any]:
@@ -57,8 +58,7 @@ def ask(file: BinaryIO, path: Path) -> dict[str, Any]:
     except subprocess.TimeoutExpired as exc:
         raise _unreadable(path, f"it takes HDF5 more than {_MOST_WALL_S} s") from exc
     if done.returncode != 0:
-        ended = signal.Signals(-done.returncode).name if done.returncode < 0 else done.returncode
-        raise _unreadable(path, f"HDF5 breaks off with {ended}")
+        raise _unreadable(path, f"HDF5 breaks off with {_ending(done.returncode)}")
     try:
         told = json.loads(done.stdout) if len(done.stdout) <= _MOST_TOLD else None
     except (ValueError, RecursionError):
@@ -80,9 +80,9 @@ def contents_of(told: dict[str, Any], path: Path) -> Contents:
     """
     match told:
         case {"problem": str(problem)}:
-            raise refusal(path, problem)
+            raise refusal(path, _one_line(problem))
         case {"unreadable": str(why)}:
-            raise _unreadable(path, why)
+            raise _unreadable(path, _one_line(why))
     try:
         return _contents(told)
     except (KeyError, TypeError, ValueError) as exc:
@@ -116,6 +116,17 @@ def describe(file: BinaryIO) -> dict[str, Any]:
     except H5_ERRORS as exc:
         told["unreadable"] = first_line(exc)
     return told
+
+
+def _ending(returncode: int) -> str:
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:  # no signal, or one without a name
+        return str(returncode)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST_REASON]
 
 
 def _unreadable(path: Path, why: str) -> GalleryFormatError:
@@ -160,9 +171,15 @@ def main() -> int:
         if sys.platform != "win32":
             import resource
 
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
-            resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+            limits = (
+                (resource.RLIMIT_CORE, 0),
+                (resource.RLIMIT_CPU, _MOST_CPU_S),
+                (resource.RLIMIT_AS, _MOST_BYTES),
+            )
+            for kind, most in limits:
+                _, allowed = resource.getrlimit(kind)
+                if allowed == resource.RLIM_INFINITY or allowed > most:
+                    resource.setrlimit(kind, (most, most))
         told = describe(file)
     sys.stdout.write(json.dumps(told))
     return 0

@@ -35,11 +35,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facematch.errors import ImageDecodeError, ImageTooLargeError
+from facematch.imaging.pixels import to_rgb
 from facematch.imaging.reading import read_bounded, too_many_bytes
 from facematch.types import Photograph, UInt8Array
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFile
+    from PIL import ImageFile
 
 ACCEPTED_FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "HEIC", "AVIF")
 
@@ -65,7 +66,6 @@ _CODEC_ERRORS = (
 # A progressive picture has about ten scans; each costs a pass over all pixels.
 _MAX_JPEG_SCANS = 200
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")
-_STRIP_PIXELS = 1 << 22
 # Pillow's decoder of WebP holds four copies of a picture at once: 1 GiB of this many pixels.
 _MOST_WEBP_PIXELS = 60_000_000
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
@@ -170,7 +170,7 @@ def _decode_pixels(
                     image.load()
             else:
                 image.load()
-            return _to_rgb(image, name), image.info.get("exif") or b""
+            return to_rgb(image, name), image.info.get("exif") or b""
     except DecompressionBombError as exc:
         raise ImageTooLargeError(f"{name}: {exc}; scale the picture down") from exc
     except MemoryError as exc:
@@ -320,51 +320,6 @@ def _tiff_tile_wh(image: ImageFile.ImageFile) -> tuple[int, int]:
 
     assert isinstance(image, TiffImageFile)
     return int(image.tag_v2.get(322, 0)), int(image.tag_v2.get(323, 0))
-
-
-def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
-    if image.mode.startswith("I;16"):
-        to_8_bit = ((np.arange(65536) * 255 + 32767) // 65535).astype(np.uint8)
-        return _grey_to_rgb(to_8_bit[np.asarray(image)])
-    if image.mode == "F":
-        grey = np.asarray(image)
-        if not (grey.min() >= 0 and grey.max() <= 1):  # false for NaN too
-            raise ImageDecodeError(
-                f"{name}: floating-point pixels outside [0, 1]; save it with 8 or 16 bits"
-            )
-        return _grey_to_rgb(np.rint(grey * 255).astype(np.uint8))
-    if image.mode == "I":
-        raise ImageDecodeError(f"{name}: 32-bit integer pixels; save it with 8 or 16 bits")
-    return _in_strips(image)
-
-
-def _in_strips(image: Image.Image) -> UInt8Array:
-    """The pixels, on white where they are transparent.
-
-    Strip by strip, because Pillow makes a copy of all pixels in each of the steps: 1.8 GB at
-    once for a picture of 100 million that are transparent.
-    """
-    from PIL import Image
-
-    width, height = image.size
-    transparent = image.has_transparency_data
-    image_rgb = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        strip = image
-        if rows < height:
-            strip = image.crop((0, top, width, min(height, top + rows)))
-        if transparent:
-            opaque = Image.new("RGBA", strip.size, "white")
-            opaque.alpha_composite(strip.convert("RGBA"))
-            strip = opaque
-        rgb = strip if strip.mode == "RGB" else strip.convert("RGB")
-        image_rgb[top : top + rows] = np.asarray(rgb)
-    return image_rgb
-
-
-def _grey_to_rgb(grey: UInt8Array) -> UInt8Array:
-    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _exif_orientation(exif: bytes) -> int:

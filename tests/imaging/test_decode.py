@@ -185,6 +185,17 @@ def test_modes(name: str) -> None:
     assert np.abs(image[:, WIDTH // 2 :] - right).max() <= tolerance
 
 
+@pytest.mark.parametrize("kind", [*samples(), *MODES])
+@pytest.mark.parametrize("strip", [1, 5 * WIDTH])
+def test_strips_are_put_together_again(
+    kind: str, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = samples()[kind] if kind in samples() else MODES[kind][0]
+    whole = decode_image(data, kind)
+    monkeypatch.setattr("facematch.imaging.pixels._STRIP_PIXELS", strip)
+    np.testing.assert_array_equal(decode_image(data, kind), whole)
+
+
 def test_16_bit_colour_png() -> None:
     pixel = struct.pack(">HHH", 200 * 257, 100 * 257, 50 * 257)
     image = decode_image(png_file(3, 2, 16, 2, (b"\0" + pixel * 3) * 2), "deep.png")

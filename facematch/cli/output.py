@@ -6,7 +6,6 @@ within a version. Documentation of the forms: docs/json.md.
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.choices import FaceChoice
-from facematch.cli.foreign import escaped
+from facematch.cli.foreign import escaped, json_text
 
 if TYPE_CHECKING:
     from facematch.calibration.choice import DecisionThreshold
@@ -43,7 +42,7 @@ _REVERSED = {
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document on one line of stdout, at once (a reader may be waiting)."""
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+    print(json_text(document), flush=True)
 
 
 def versioned(document: Mapping[str, Any], version: int = SCHEMA_VERSION) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class TrainingConfig:
         accumulate: batches whose gradients make one update. Each is mined by itself.
         frozen: parameters whose names begin with one of these are not trained, nor are the
             running statistics of the layers they belong to.
+        keep_statistics: no batch normalisation takes statistics from batches: all go by their
+            running ones, which stay as they are.
         seed: of sampling and augmentation.
         checkpoint_every_s: seconds between checkpoints.
         bfloat16: autocast the network (not the loss) to bfloat16.
@@ -40,6 +42,7 @@ class TrainingConfig:
     gradient_clip: float = 5.0
     accumulate: int = 1
     frozen: tuple[str, ...] = ()
+    keep_statistics: bool = False
     seed: int = 1
     checkpoint_every_s: float = 180.0
     bfloat16: bool = True

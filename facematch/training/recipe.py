@@ -69,6 +69,8 @@ class Recipe:
         gradient_clip: largest norm of the gradient.
         accumulate: batches to an update.
         freeze: prefixes of parameters that stay as they are.
+        keep_statistics: batch normalisation goes by the start's running statistics, which stay
+            as they are; None for so with ``init``, and not from scratch.
         val: labelled pairs to keep the best network by.
         images: folder that the pairs' paths are relative to.
         hold_out: share of the identities kept aside for validation, if there is no ``val``.
@@ -113,6 +115,7 @@ class Recipe:
     gradient_clip: float = 5.0
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
+    keep_statistics: bool | None = None
     val: str | None = None
     images: str | None = None
     hold_out: float = 0.0

@@ -72,7 +72,7 @@ class Setting:
         rate = recipe.learning_rate
         if rate is None:
             rate = _FROM_SCRATCH if recipe.init is None else _FINE_TUNING
-        bfloat16 = recipe.bfloat16
+        bfloat16, keep = recipe.bfloat16, recipe.keep_statistics
         return TrainingConfig(
             steps=steps,
             sizes=((0, self.input_size),),
@@ -84,6 +84,7 @@ class Setting:
             gradient_clip=recipe.gradient_clip,
             accumulate=recipe.accumulate,
             frozen=recipe.freeze,
+            keep_statistics=recipe.init is not None if keep is None else keep,
             seed=recipe.seed,
             checkpoint_every_s=60 * recipe.checkpoint_minutes,
             bfloat16=bfloat16_is_fast(self.device) if bfloat16 is None else bfloat16,
@@ -262,7 +263,8 @@ def _sampler(
         elif recipe.balance:
             parts.append(balanced_identity_batches(crops.labels, crops.sources, people, each, seed))
         else:
-            parts.append(IdentityBatches(crops.labels, people, each, seed))
+            # Who has two pictures has a genuine pair; a small folder has many such people.
+            parts.append(IdentityBatches(crops.labels, people, each, seed, min(each, 2)))
     further = recipe.batch_size - labelled
     if further:
         parts.append(ShuffledBatches(len(crops), further, seed))

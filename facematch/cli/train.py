@@ -146,6 +146,13 @@ def train(
     parallel: Annotated[
         Parallel | None, _option("parallel", "What processes share, under torchrun.")
     ] = None,
+    split_head: Annotated[
+        bool | None,
+        _option(
+            "split-head/--whole-head",
+            "Under torchrun, leave each process a part of a classification's head.",
+        ),
+    ] = None,
     require_better: Annotated[
         bool, _option("require-better", "Exit 10 unless better than the start on validation.")
     ] = False,

@@ -84,6 +84,8 @@ class Recipe:
         tensorboard: write a TensorBoard log.
         checkpoint_minutes: between checkpoints.
         parallel: what several processes share, under torchrun.
+        split_head: leave each of them a part of the head that classifies, which grows with the
+            identities; otherwise each has the whole head.
     """
 
     data: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ class Recipe:
     tensorboard: bool = False
     checkpoint_minutes: float = 3.0
     parallel: Parallel = Parallel.DATA
+    split_head: bool = False
 
     def __post_init__(self) -> None:
         for name, sound, wanted in (
@@ -158,6 +161,14 @@ class Recipe:
             raise UsageError(
                 f"{self.loss} with loss_weight {self.loss_weight:g} needs a teacher; "
                 "give distill a model"
+            )
+        if self.split_head and (
+            LOSSES[self.loss].kind is not TupleKind.ROWS or not self.loss_weight
+        ):
+            heads = [name for name, choice in LOSSES.items() if choice.kind is TupleKind.ROWS]
+            raise UsageError(
+                f"split_head: {self.loss} with loss_weight {self.loss_weight:g} has no head; there "
+                f"is one with {', '.join(heads)}"
             )
         lengths = [self.steps, self.epochs, self.minutes]
         if self.steps is not None and self.epochs is not None:

@@ -209,6 +209,9 @@ def build_setting(
         raise TrainingDataError(
             f"the data does not fit the recipe: {error}; see --identities and --crops"
         ) from error
+    if recipe.split_head and metric is not None:
+        metric.to(device)  # before it lies in shards, which stay where they are
+        metric.split_head(ranks)
     objective = TrainingObjective(
         crops.labels,
         _own(labelled, sampler),

@@ -40,19 +40,23 @@ def sentence(found: Verdict, start: str, trained: str) -> str:
         start: name of the start.
         trained: path of the bundle.
     """
+    luck = ""
     if not found.better:
         head, advice = f"NOT BETTER than {start}", f"keep using {start}"
     elif found.certain:
         head, advice = f"BETTER than {start}", f"use {trained}"
     else:
-        head = f"BETTER than {start} by so little that it may be luck"
+        head, luck = f"BETTER than {start}", ", but luck may explain it"
         advice = f"compare {trained} and {start} on more photographs"
+    coarse = ""
+    if found.impostor * found.target_fmr < 1:
+        coarse = f" (none of {found.impostor} impostor pairs)"
     figures = (
-        f"TAR at FMR 1 % is {output.percent(found.after)} ({found.accepted_after} of "
+        f"TAR at FMR 1 %{coarse} is {output.percent(found.after)} ({found.accepted_after} of "
         f"{found.genuine} genuine pairs), that of {start} {output.percent(found.before)} "
         f"({found.accepted_before})"
     )
-    return f"{head} on the validation photographs: {figures}{_range(found)}; {advice}"
+    return f"{head} on the validation photographs{luck}: {figures}{_range(found)}; {advice}"
 
 
 def warning(found: Verdict) -> str:

@@ -15,8 +15,8 @@ from facematch.training.augmentation import PRESETS
 from facematch.training.loading import to_network_input
 from facematch.types import BoolArray, Float32Array, Int64Array, Metric, UInt8Array
 
-SCORE = "val_auc"
-"""The figure that the best network is kept by; higher is better."""
+SCORE, TIE = "val_tar_1e-2", "val_auc"
+"""The figure that the best network is kept by, and the one between equals; higher is better."""
 
 MOST_IMPOSTORS = 2_000_000
 """Impostor pairs of a validation set; more take longer and say hardly more."""
@@ -63,8 +63,8 @@ class PairVerification:
         """The same of float32 (m,) distances."""
         curve = verification_curve(distances[self.same], distances[~self.same])
         return {
-            SCORE: auc(curve),
-            "val_tar_1e-2": tar_at_fmr(curve, 1e-2),
+            TIE: auc(curve),
+            SCORE: tar_at_fmr(curve, 1e-2),
             "val_tar_1e-3": tar_at_fmr(curve, 1e-3),
         }
 

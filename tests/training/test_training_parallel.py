@@ -161,7 +161,10 @@ def test_a_classifying_run_is_that_of_one_process(
     for name in ("metric_loss", "active", "gradient_norm"):
         values = [torch.tensor([line[name] for line in log]) for log in logs]
         torch.testing.assert_close(*values, **CLOSE)
-    assert checkpoint(alone)["objective"]["metric.criterion.weight"].shape == (IDENTITIES, EMBEDDING)
+    assert checkpoint(alone)["objective"]["metric.criterion.weight"].shape == (
+        IDENTITIES,
+        EMBEDDING,
+    )
     held = [rank[f"{case}: parameters"] for rank in found]
     each = EMBEDDING + (1 if case.startswith("softmax") else 0)
     assert held == ([3 * each, 2 * each] if "split" in case else [5 * each, 5 * each])

@@ -75,7 +75,7 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainRe
     )
     from facematch.training.parallel import prepare
     from facematch.training.trainer import freeze
-    from facematch.training.validation import SCORE
+    from facematch.training.validation import SCORE, TIE
 
     remember_plan(plan)
     setting = plan.setting
@@ -85,7 +85,7 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainRe
     if plan.recipe.minutes is not None:
         watching.append(TimeBudget(plan.recipe.minutes))
     if setting.validate is not None:
-        watching.append(KeepBest(SCORE))
+        watching.append(KeepBest(SCORE, TIE))
     if plan.recipe.tensorboard:
         watching.append(TensorBoardLog())
     freeze(setting.network, plan.recipe.freeze)  # before the ranks agree on what is trained

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One phase of training. Everything in it decides the numbers that come out.
+    """One phase of training. All but the time between checkpoints decides what comes out.
 
     Attributes:
         steps: updates of the weights in all.
@@ -74,6 +74,10 @@ class TrainingConfig:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
     def plain(self) -> dict[str, Any]:
-        """The configuration as JSON types, which a checkpoint can hold without pickling."""
+        """What decides the numbers as JSON types, which a checkpoint can hold without pickling.
+
+        How often checkpoints are written does not, and may change from one start to the next.
+        """
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        del plain["checkpoint_every_s"]
         return plain

@@ -82,7 +82,8 @@ class Recipe:
         threads: of the CPU; None for one a core.
         bfloat16: None for where the machine is fast with it.
         tensorboard: write a TensorBoard log.
-        checkpoint_minutes: between checkpoints.
+        checkpoint_minutes: between checkpoints, and looks at the validation set; where
+            ``minutes`` are given, at most a tenth of those.
         parallel: what several processes share, under torchrun.
         split_head: leave each of them a part of the head that classifies, which grows with the
             identities; otherwise each has the whole head.

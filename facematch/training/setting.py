@@ -37,6 +37,7 @@ from facematch.training.trainer import Trainer, Validation
 from facematch.types import Float32Array
 
 _TIMED_STEPS = 6
+_LOOKS = 10
 _FROM_SCRATCH, _FINE_TUNING = 1e-3, 1e-4
 
 
@@ -73,6 +74,8 @@ class Setting:
         if rate is None:
             rate = _FROM_SCRATCH if recipe.init is None else _FINE_TUNING
         bfloat16, keep = recipe.bfloat16, recipe.keep_statistics
+        # A short run is over-trained soon, and needs looks to choose the best from.
+        most = math.inf if recipe.minutes is None else recipe.minutes / _LOOKS
         return TrainingConfig(
             steps=steps,
             sizes=((0, self.input_size),),
@@ -86,7 +89,7 @@ class Setting:
             frozen=recipe.freeze,
             keep_statistics=recipe.init is not None if keep is None else keep,
             seed=recipe.seed,
-            checkpoint_every_s=60 * recipe.checkpoint_minutes,
+            checkpoint_every_s=60 * min(recipe.checkpoint_minutes, most),
             bfloat16=bfloat16_is_fast(self.device) if bfloat16 is None else bfloat16,
         )
 

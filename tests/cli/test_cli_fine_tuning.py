@@ -23,7 +23,7 @@ from facematch.embedding.networks import NETWORKS, NetworkSpec
 from facematch.metrics import PairedDifference
 from facematch.metrics.intervals import Limits
 from facematch.pipeline import TrainingCropCutter
-from facematch.workflows.train import Verdict
+from facematch.workflows.train import Verdict, plan_training, read_recipe
 from facematch.workflows.train import data as training_data
 
 from tiny_faces import OneSidedFaceNet, crops_of_colours  # isort: skip
@@ -242,3 +242,18 @@ def test_a_colour_is_one_whatever_the_seed(tmp_path: Path) -> None:
         for root in (first, second)
     ]
     np.testing.assert_allclose(means[0], means[1], atol=1)
+
+
+def test_a_run_with_a_time_looks_ten_times(folders: None, tmp_path: Path) -> None:
+    given = {"data": ("people",), "identities": 4, "crops": 2, "steps": 1}
+    for more, every_s in (
+        ({}, 180.0),
+        ({"minutes": 10.0}, 60.0),
+        ({"minutes": 60.0}, 180.0),
+        ({"minutes": 60.0, "checkpoint_minutes": 1.0}, 60.0),
+    ):
+        plan = plan_training(read_recipe({**given, **more}, None), tmp_path / "x.fm")
+        assert plan.setting.config(1).checkpoint_every_s == pytest.approx(every_s)
+    assert fine_tuned("--steps", "2").exit_code == 0
+    again = fine_tuned("--steps", "2", "--checkpoint-minutes", "1", "--max-minutes", "5", "--json")
+    assert json.loads(again.stdout)["step"] == 2, again.output

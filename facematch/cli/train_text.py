@@ -62,8 +62,8 @@ def sentence(found: Verdict, start: str, trained: str) -> str:
 def warning(found: Verdict) -> str:
     """What the comparison does not say, where it is of people who were learned from."""
     return (
-        f"  {found.learned_from} of these {found.people} people were learned from: of others it "
-        "says nothing, and strangers are often told apart worse (docs/fine-tuning.md)"
+        f"  {found.learned_from} of these {found.people} people were learned from: of strangers, "
+        "who may be told apart worse than before, it says nothing (docs/fine-tuning.md)"
     )
 
 

@@ -202,7 +202,7 @@ def test_validation_that_cannot_be_used_is_one_line(folders: None, tmp_path: Pat
     shutil.copy(tmp_path / "people" / "Person 1" / "2.png", tmp_path / "mixed" / "Person 1")
     (tmp_path / "not.zip").write_bytes(b"PK, but no archive")
     for val, code, words in (
-        ("nowhere", 3, ("nowhere",)),
+        ("nowhere", 3, ("val: nowhere: no such folder or file",)),
         ("empty", 9, ("empty: no pictures there", "one sub-folder per person")),
         ("alone", 6, ("alone: validation needs two people", "one sub-folder per person")),
         ("single", 6, ("single: validation needs two people",)),

@@ -59,11 +59,17 @@ def validation_of(
         cache_dir: for decoded crops.
 
     Raises:
+        InputError: it is not there.
         UsageError: it is, holds or lies in training data, or goes with no ``--images``.
         TrainingDataError: it cannot be read, or has a training picture in it.
         PairsFormatError, OneClassError: of its pairs.
     """
     path = Path(val)
+    if not path.exists():
+        raise InputError(
+            f"val: {val}: no such folder or file; expected a folder with one sub-folder per "
+            "person, a zip archive of crops, or a list of pairs"
+        )
     if not path.is_dir() and path.suffix.lower() != ".zip":
         return _of_pairs(recipe, val, cut)
     if recipe.images is not None and recipe.exclude_like is None:

@@ -260,6 +260,7 @@ def _assembled(
         match_probability=None if probability is None else probability.curve,
         pairs_name=measured.name,
         pairs_sha256=measured.sha256,
+        photographs_sha256=measured.photographs_sha256,
         seed=settings.seed,
         model_name=None if identity is None else identity.name,
         model_fingerprint=None if identity is None else identity.fingerprint,

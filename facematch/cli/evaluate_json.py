@@ -83,6 +83,7 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "metric": None if result.metric is None else result.metric.value,
             "pairs": measured.name,
             "pairs_sha256": measured.sha256,
+            "photographs_sha256": measured.photographs_sha256,
             "seed": result.seed,
             "model": None if identity is None else identity.name,
             "model_fingerprint": None if identity is None else identity.fingerprint,
@@ -182,6 +183,7 @@ def comparison(compared: SystemComparison) -> dict[str, Any]:
                 "model": one.system.model,
                 "model_fingerprint": one.system.model_fingerprint,
                 "failures_to_acquire": one.system.failures_to_acquire,
+                "pairs_lost": one.system.pairs_lost,
                 "figures": dict(zip(compared.figures, one.values, strict=True)),
                 "differences": {
                     name: {

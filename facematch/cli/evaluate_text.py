@@ -71,7 +71,8 @@ def _rates(result: VerificationResult) -> Iterator[str]:
     yield f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
     yield f"  {'FMR':8}{_row(result.fmr)}  impostor"
     yield f"  {'FNMR':8}{_row(result.fnmr)}  genuine"
-    if measured.kind == "photographs":
+    lost = measured.lost_genuine, measured.lost_impostor
+    if measured.kind == "photographs" or sum(lost) > 0:
         yield f"  {'FAR':8}{output.percent(result.far):>10}   failures to acquire counted in"
         yield f"  {'FRR':8}{output.percent(result.frr):>10}   failures to acquire counted in"
     counts = result.counts
@@ -91,9 +92,11 @@ def _rates(result: VerificationResult) -> Iterator[str]:
     if measured.kind == "photographs":
         yield (
             f"  failures to acquire: {len(result.failures)} of {result.photographs:,} "
-            f"photographs; lost {measured.lost_genuine:,} genuine,"
+            f"photographs; lost {lost[0]:,} genuine,"
         )
-        yield f"    {measured.lost_impostor:,} impostor pairs"
+        yield f"    {lost[1]:,} impostor pairs"
+    elif sum(lost) > 0:
+        yield f"  failures to acquire: {lost[0]:,} genuine, {lost[1]:,} impostor pairs not compared"
     if result.streamed:
         yield from COUNTED
         yield "    no outcomes are kept for --compare"

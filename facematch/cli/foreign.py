@@ -26,6 +26,11 @@ def escaped(text: object) -> str:
     )
 
 
+def named(value: str) -> str:
+    """The value of a column, which may be empty, as :func:`escaped`."""
+    return escaped(value) or "(empty)"
+
+
 def shortened(text: str, cells: int) -> str:
     """The text cut to a width on the terminal, where some characters take two cells."""
     from rich.cells import cell_len, set_cell_size

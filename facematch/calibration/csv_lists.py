@@ -29,7 +29,7 @@ from facematch.types import BoolArray, Float64Array, Int64Array
 _PICTURES = ("a", "b")
 _SUBJECTS = ("subject_a", "subject_b")
 _SCORES = ("distance", "similarity")
-_MOST = 1e100  # the squares of larger ones overflow
+_MOST = 1e12  # of a larger one, no digit that is printed or drawn would fit
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -225,7 +225,8 @@ class _Table:
             )
         if abs(score) > _MOST:
             raise ValueError(
-                f"'{self._score}' must lie between -{_MOST:g} and {_MOST:g}, got {text[:40]!r}"
+                f"'{self._score}' must lie between -{_MOST:g} and {_MOST:g}, got {text[:40]!r}; "
+                "scale all of them down"
             )
         self._scores.append(score)
 

@@ -203,7 +203,7 @@ def _open(result: IdentificationResult) -> Iterator[str]:
         cells = ", ".join(
             f"{output.percent(fnir)} at FPIR {output.percent(fpir)}" for fpir, fnir in known
         )
-        yield f"  with failures: FNIR {cells}"
+        yield f"  with failures, in both rates: FNIR {cells}"
     if result.fixed is not None:
         yield f"  at threshold {result.fixed.threshold:.4f} ({_short(result.fixed.origin)}):"
         for label, estimate in (("FPIR", result.fpir), ("FNIR", result.fnir)):

@@ -104,9 +104,18 @@ def load_photograph(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> 
         ImageDecodeError: empty, damaged, truncated, or not a picture in a known format.
         InputError: the file may not be read.
     """
-    data = read_bounded(path, limits.max_bytes)
-    image_rgb = decode_image(data, str(path), limits)
-    return Photograph(str(path), hashlib.sha256(data).hexdigest(), image_rgb)
+    return photograph_of(read_bounded(path, limits.max_bytes), str(path), limits)
+
+
+def photograph_of(data: bytes, path: str, limits: DecodeLimits = DEFAULT_LIMITS) -> Photograph:
+    """The same from the file's bytes.
+
+    Raises:
+        ImageTooLargeError: beyond ``limits``.
+        ImageDecodeError: as :func:`decode_image`.
+    """
+    image_rgb = decode_image(data, path, limits)
+    return Photograph(path, hashlib.sha256(data).hexdigest(), image_rgb)
 
 
 def decode_image(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS) -> UInt8Array:

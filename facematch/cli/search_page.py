@@ -148,8 +148,8 @@ def _open(result: IdentificationResult) -> Section | None:
                 ),
                 tuple(rows),
                 "Enrolled people missed; unresolved where strangers are too few (rule of three). "
-                "With failures: a probe without a template counts as found by nobody, in FPIR as in "
-                "FNIR.",
+                "With failures: a probe without a template counts as found by nobody, in FPIR as "
+                "in FNIR.",
             )
         )
     if result.fixed is not None:

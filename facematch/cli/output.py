@@ -167,7 +167,7 @@ def percent_limits(interval: Interval | Limits) -> str:
 
 def effective(comparisons: float) -> str:
     """How many independent comparisons would tell as much."""
-    return "less than 1" if comparisons < 1 else f"{comparisons:,.0f}"
+    return "less than 1" if round(comparisons, 1) < 1 else f"{comparisons:,.0f}"
 
 
 def percent(rate: float) -> str:

@@ -71,8 +71,7 @@ def _rates(result: VerificationResult) -> Iterator[str]:
     yield f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
     yield f"  {'FMR':8}{_row(result.fmr)}  impostor"
     yield f"  {'FNMR':8}{_row(result.fnmr)}  genuine"
-    lost = measured.lost_genuine, measured.lost_impostor
-    if measured.kind == "photographs" or sum(lost) > 0:
+    if result.measured.kind == "photographs" or sum(_lost(result)) > 0:
         yield f"  {'FAR':8}{output.percent(result.far):>10}   failures to acquire counted in"
         yield f"  {'FRR':8}{output.percent(result.frr):>10}   failures to acquire counted in"
     counts = result.counts
@@ -92,16 +91,24 @@ def _rates(result: VerificationResult) -> Iterator[str]:
     if measured.kind == "photographs":
         yield (
             f"  failures to acquire: {len(result.failures)} of {result.photographs:,} "
-            f"photographs; lost {lost[0]:,} genuine,"
+            f"photographs; lost {measured.lost_genuine:,} genuine,"
         )
-        yield f"    {lost[1]:,} impostor pairs"
-    elif sum(lost) > 0:
-        yield f"  failures to acquire: {lost[0]:,} genuine, {lost[1]:,} impostor pairs not compared"
+        yield f"    {measured.lost_impostor:,} impostor pairs"
+    elif sum(_lost(result)) > 0:
+        yield (
+            f"  failures to acquire: {measured.lost_genuine:,} genuine, "
+            f"{measured.lost_impostor:,} impostor pairs not compared"
+        )
     if result.streamed:
         yield from COUNTED
         yield "    no outcomes are kept for --compare"
     if measured.remarks.duplicates:
         yield f"  note: {measured.remarks.duplicates:,} pairs are listed more than once"
+
+
+def _lost(result: VerificationResult) -> tuple[int, int]:
+    """Genuine and impostor pairs that could not be compared."""
+    return result.measured.lost_genuine, result.measured.lost_impostor
 
 
 def _tar(result: VerificationResult) -> Iterator[str]:

@@ -10,6 +10,7 @@ from facematch.workflows.evaluate.identification import Probe, evaluate_gallery
 from facematch.workflows.evaluate.records import (
     FPIR_TARGETS,
     RANKS,
+    FiguresWithFailures,
     FixedThreshold,
     FnirAtFpir,
     IdentificationResult,
@@ -38,6 +39,7 @@ __all__ = [
     "PAIRS_SCHEMA_VERSION",
     "RANKS",
     "ComparedSystem",
+    "FiguresWithFailures",
     "FixedThreshold",
     "FnirAtFpir",
     "IdentificationResult",

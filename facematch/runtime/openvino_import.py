@@ -1,6 +1,6 @@
-"""OpenVINO without what it does to a process: report, load slowly, and take away a stack.
+"""OpenVINO without what it does to a process: report, load slowly, take away a stack, and hang.
 
-All three are about the process, and so exceptions to a rule of this project: a module changes
+All four are about the process, and so exceptions to a rule of this project: a module changes
 nothing outside itself.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from typing import Any
 
 _CONVERTER = "openvino.tools.ovc"
+_one_at_a_time = threading.Lock()
 
 
 def keep_telemetry_out() -> None:
@@ -48,15 +50,24 @@ def import_openvino() -> Any:
     return openvino
 
 
-@functools.cache
 def shared_core() -> Any:
-    """The one ``openvino.Core`` of the process; nobody makes another.
+    """The one ``openvino.Core`` of the process; nobody makes another. From any thread.
 
     With a core, OpenVINO puts a stack for signal handlers in the place of the one that there
     was, and with its end puts that back. Of two cores that end in the order in which they came,
     the second puts back what the first has freed, and the next Ctrl-C is a segmentation fault.
     """
-    return import_openvino().Core()
+    with _one_at_a_time:
+        return _made_core()
+
+
+@functools.cache
+def _made_core() -> Any:
+    openvino = import_openvino()
+    # The first call makes a table, and asks Python something in between. A second thread that
+    # comes meanwhile waits for the table and keeps the interpreter from the first: for ever.
+    openvino.Type.f32.to_dtype()
+    return openvino.Core()
 
 
 def _late(name: str) -> Any:

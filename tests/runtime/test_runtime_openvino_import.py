@@ -76,3 +76,20 @@ def test_the_reduced_search_keeps_telemetry_out_as_well() -> None:
         "import sys; assert sys.modules['openvino_telemetry'] is None"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_two_threads_that_hand_arrays_over_first_do_not_wait_for_each_other_for_ever() -> None:
+    """OpenVINO asks for the version of NumPy while it holds what other threads wait for."""
+    program = (
+        "import threading, time\n"
+        "import numpy.lib\n"
+        "version = numpy.lib.NumpyVersion\n"
+        "numpy.lib.NumpyVersion = lambda text: (time.sleep(0.2), version(text))[1]\n"
+        "from facematch.runtime import Device, open_engine\n"
+        "engine = open_engine(Device.CPU)\n"
+        "import openvino\n"
+        "threads = [threading.Thread(target=openvino.Type.f32.to_dtype) for _ in range(2)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Nothing that facematch starts reports to anybody, or leaves files in the user's home."""
+"""What facematch keeps OpenVINO from: reporting, files in the home, a lost stack, threads that hang."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What facematch keeps OpenVINO from: reporting, files in the home, a lost stack, threads that hang."""
+"""What OpenVINO is kept from: to report, to write into the home, to take a stack, to hang."""
 
 from __future__ import annotations
 

@@ -223,12 +223,19 @@ class StreamedDecisions:
     def fmr_within(self) -> RateEstimate:
         """The false match rate of pairs within folds, at the thresholds of those."""
         errors, arranged = self._found.false_matches_within, self._measured.arranged
-        return estimate_from_sums(errors, arranged.impostors_within_folds(), mixed=True)
+        return estimate_from_sums(
+            errors,
+            arranged.impostors_within_folds(),
+            self._found.false_matches[-2],
+            arranged.impostors_of_each(),
+            mixed=True,
+        )
 
     def fnmr_within(self) -> RateEstimate:
         """The false non-match rate likewise."""
         errors, arranged = self._found.false_non_matches_within, self._measured.arranged
-        return estimate_from_sums(errors, arranged.genuine_of_each(), mixed=False)
+        more = self._found.false_non_matches[-1]
+        return estimate_from_sums(errors, arranged.genuine_of_each(), more, mixed=False)
 
     def right_within(self) -> tuple[Int64Array, Int64Array]:
         """For each fold, pairs within it that are decided rightly, and all of them; int64."""

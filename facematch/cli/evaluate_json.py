@@ -59,6 +59,7 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "fmr_interval": output.interval_json(result.fmr.interval),
             "fnmr": result.fnmr.rate,
             "fnmr_interval": output.interval_json(result.fnmr.interval),
+            "intervals_rough": result.fmr.rough or result.fnmr.rough,
             "far": result.far,
             "frr": result.frr,
             "precision": result.counts.precision,

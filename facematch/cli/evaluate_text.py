@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
-from facematch.cli.calibrate_text import COUNTED, groups
+from facematch.cli.calibrate_text import COUNTED, FEW_PEOPLE, groups
 from facematch.cli.foreign import escaped, shortened
 from facematch.cli.text_plot import Tick, curve_text, roc_text, terminal_is_plain
 
@@ -94,6 +94,8 @@ def _rates(result: VerificationResult) -> Iterator[str]:
             f"photographs; lost {measured.lost_genuine:,} genuine,"
         )
         yield f"    {measured.lost_impostor:,} impostor pairs"
+    if result.fmr.rough or result.fnmr.rough:
+        yield FEW_PEOPLE
     if result.streamed:
         yield from COUNTED
         yield "    no outcomes are kept for --compare"

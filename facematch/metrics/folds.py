@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facematch.metrics.clustering import RateEstimate, estimate_rate
+from facematch.metrics.clustering import RateEstimate, estimate_from_sums, hardest
 from facematch.metrics.components import connected_components
 from facematch.metrics.decision import accepts
 from facematch.metrics.intervals import Limits
@@ -183,8 +183,22 @@ def held_out(
     genuine_judged, impostor_judged = judged & same, judged & ~same
     return HeldOut(
         folds=folds.count,
-        fmr=estimate_rate(wrong[impostor_judged], units.subset(impostor_judged)),
-        fnmr=estimate_rate(wrong[genuine_judged], units.subset(genuine_judged)),
+        fmr=_judged_by_all(wrong, impostor_judged, ~same, -distances, units),
+        fnmr=_judged_by_all(wrong, genuine_judged, same, distances, units),
         accuracy=float((~wrong[judged]).mean()),
         thresholds=Limits(min(thresholds), max(thresholds)),
+    )
+
+
+def _judged_by_all(
+    wrong: BoolArray, judged: BoolArray, kind: BoolArray, hardness: Float64Array, units: Units
+) -> RateEstimate:
+    """The rate of the judged comparisons of a kind; how few errors gather is judged by all."""
+    every, inside = units.subset(kind), units.subset(judged)
+    return estimate_from_sums(
+        units.subset(judged & wrong).appearances(),
+        inside.appearances(),
+        every.subset(hardest(hardness[kind])).appearances(),
+        every.appearances(),
+        mixed=bool((inside.a != inside.b).any()),
     )

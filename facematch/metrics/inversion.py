@@ -2,13 +2,13 @@
 
 Resamples of comparisons without an error have no error either, so the percentiles of a
 bootstrap close up to one point exactly where the least is known (NIST IR 8034, ISO/IEC
-19795-1 annex B: the rule of three). What stays sound there are the limits of Clopper and
-Pearson, turned round: a threshold belongs to the interval if the rates that were counted at it
-do not contradict what is asked of it. For a quantile that is the interval of order statistics,
-and with effective numbers of comparisons that of Woodruff (*Confidence intervals for medians
-and other position measures*, JASA 47, 1952). Two rates are brought together by the square root
-of their squared distances to their limits (Newcombe, Statistics in Medicine 17, 1998; Zou and
-Donner's MOVER, ibid. 27, 2008).
+19795-1 annex B: the rule of three); and resamples of few people are too much alike. What stays
+sound there are the limits of Clopper and Pearson, turned round: a threshold belongs to the
+interval if the rates that were counted at it do not contradict what is asked of it. For a
+quantile that is the interval of order statistics, and with effective numbers of comparisons that
+of Woodruff (*Confidence intervals for medians and other position measures*, JASA 47, 1952). Two
+rates are brought together by the square root of their squared distances to their limits
+(Newcombe, Statistics in Medicine 17, 1998; Zou and Donner's MOVER, ibid. 27, 2008).
 
 Comparisons that share people count as the number of independent ones that would tell as much:
 see :mod:`facematch.metrics.clustering`.
@@ -19,10 +19,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from facematch.metrics.effective import EffectiveCounts
 from facematch.metrics.intervals import (
     Interval,
     Limits,
@@ -44,19 +44,6 @@ _POINTS = 500
 _CONFIDENCE = 0.95
 
 _EER = ThresholdRule(Criterion.EER)
-
-
-@dataclass(frozen=True, slots=True)
-class EffectiveCounts:
-    """How many independent comparisons would tell as much, above 0.
-
-    Attributes:
-        genuine: of one subject.
-        impostor: of two.
-    """
-
-    genuine: float
-    impostor: float
 
 
 def limits_around(

@@ -199,26 +199,19 @@ class StreamedDecisions:
             progress=progress,
         )
 
-    def fmr(self, threshold: float, *, few_by_more: bool = True) -> RateEstimate:
-        """The false match rate of all pairs at one of the thresholds.
-
-        Args:
-            threshold: as given.
-            few_by_more: whether, of few errors, how they gather in people is judged by more.
-        """
+    def fmr(self, threshold: float) -> RateEstimate:
+        """The false match rate of all pairs at one of the thresholds."""
         errors = self._found.false_matches
         place = self._thresholds.index(threshold)
         everybody = self._measured.arranged.impostors_of_each()
-        more = errors[-2] if few_by_more else None
-        return estimate_from_sums(errors[place], everybody, more, mixed=True)
+        return estimate_from_sums(errors[place], everybody, errors[-2], mixed=True)
 
-    def fnmr(self, threshold: float, *, few_by_more: bool = True) -> RateEstimate:
+    def fnmr(self, threshold: float) -> RateEstimate:
         """The false non-match rate likewise."""
         errors = self._found.false_non_matches
         place = self._thresholds.index(threshold)
         everybody = self._measured.arranged.genuine_of_each()
-        more = errors[-1] if few_by_more else None
-        return estimate_from_sums(errors[place], everybody, more, mixed=False)
+        return estimate_from_sums(errors[place], everybody, errors[-1], mixed=False)
 
     def fmr_within(self) -> RateEstimate:
         """The false match rate of pairs within folds, at the thresholds of those."""

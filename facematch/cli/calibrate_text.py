@@ -125,7 +125,9 @@ def _warnings(result: CalibrateResult) -> Iterator[str]:
     for found in result.unresolved:
         yield "UNRESOLVED: to show this target with 95 % confidence takes"
         if found.people is None:
-            yield f"  at least {found.needed:,} {found.kind} pairs (3 / target), not {found.pairs:,}"
+            yield (
+                f"  at least {found.needed:,} {found.kind} pairs (3 / target), not {found.pairs:,}"
+            )
         else:
             yield (
                 f"  {found.needed:,} independent {found.kind} pairs (3 / target); these tell as "

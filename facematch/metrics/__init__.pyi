@@ -26,6 +26,7 @@ from .folds import (
     fold_of_each,
     groups_within,
     held_out,
+    judged_rate,
     subject_folds,
 )
 from .groups import Disparity, GroupRates, disparities, group_rates
@@ -214,6 +215,7 @@ __all__ = [
     "jackknife_deviation",
     "jackknife_limits",
     "hull",
+    "judged_rate",
     "limits_around",
     "log_loss",
     "mean_average_precision",

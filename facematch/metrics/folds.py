@@ -183,17 +183,27 @@ def held_out(
     genuine_judged, impostor_judged = judged & same, judged & ~same
     return HeldOut(
         folds=folds.count,
-        fmr=_judged_by_all(wrong, impostor_judged, ~same, -distances, units),
-        fnmr=_judged_by_all(wrong, genuine_judged, same, distances, units),
+        fmr=judged_rate(wrong, impostor_judged, ~same, -distances, units),
+        fnmr=judged_rate(wrong, genuine_judged, same, distances, units),
         accuracy=float((~wrong[judged]).mean()),
         thresholds=Limits(min(thresholds), max(thresholds)),
     )
 
 
-def _judged_by_all(
+def judged_rate(
     wrong: BoolArray, judged: BoolArray, kind: BoolArray, hardness: Float64Array, units: Units
 ) -> RateEstimate:
-    """The rate of the judged comparisons of a kind; how few errors gather is judged by all."""
+    """The error rate of those comparisons of a kind that are judged.
+
+    Where errors are few, how they gather in people is judged by all comparisons of the kind.
+
+    Args:
+        wrong: bool (n,), which comparisons are errors.
+        judged: bool (n,), those asked for, at least one; they are of the kind.
+        kind: bool (n,), the genuine or the impostor comparisons.
+        hardness: float64 (n,), the higher, the nearer to an error.
+        units: who is compared.
+    """
     every, inside = units.subset(kind), units.subset(judged)
     return estimate_from_sums(
         units.subset(judged & wrong).appearances(),

@@ -82,7 +82,7 @@ def share_limits(value: float, deviation: float, people: float, confidence: floa
 
     >>> limits = share_limits(0.9, 0.03, math.inf)
     >>> round(limits.low, 4), round(limits.high, 4)
-    (0.8238, 0.9511)
+    (0.8238, 0.951)
     """
     # The quantiles of scipy.stats.t without the start-up time of scipy.stats.
     from scipy.special import stdtrit

@@ -190,7 +190,7 @@ def flags(*values: int) -> BoolArray:
 
 def test_two_people_know_next_to_nothing() -> None:
     units = Units(2, np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 1]))
-    assert design_effect(flags(1, 1, 1, 0, 0, 0), units) == pytest.approx(3)
+    assert design_effect(flags(1, 1, 1, 0, 0, 0), units) == pytest.approx(6)
     found = estimate_fnmr(np.array([0.9, 0.9, 0.9, 0.1, 0.1, 0.1]), units, 0.5)
     assert found.interval.low < 0.01
     assert found.interval.high > 0.99

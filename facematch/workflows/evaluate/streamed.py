@@ -164,8 +164,7 @@ class _Judged:
 
 
 def _of_all(decided: StreamedDecisions, threshold: float) -> _Judged:
-    fmr = decided.fmr(threshold, few_by_more=False)
-    return _Judged(fmr, decided.fnmr(threshold, few_by_more=False), None)
+    return _Judged(decided.fmr(threshold), decided.fnmr(threshold), None)
 
 
 def _of_folds(decided: StreamedDecisions, thresholds: Sequence[float]) -> _Judged:

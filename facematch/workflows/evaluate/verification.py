@@ -34,9 +34,9 @@ from facematch.metrics import (
     average_precision,
     d_prime,
     eer,
-    estimate_rate,
     fit_probability,
     fold_accuracy,
+    judged_rate,
     measure_reliability,
     probabilities,
     subject_folds,
@@ -130,7 +130,7 @@ def evaluate_pairs(
     same, units = measured.labels.same, measured.labels.units()
     curve = verification_curve(measured.genuine, measured.impostor)
     decided = _decided(pairs, measured, compared, curve, fixed, folds, seed)
-    fmr, fnmr = (_rate(decided.accepted, decided.judged, same, units, kind) for kind in (0, 1))
+    fmr, fnmr = (_rate(decided, measured, units, bool(kind)) for kind in (0, 1))
     summary = summarised(measured, units, curve, seed)
     subjects = measured.labels.subjects
     acquired = None if gathered is None else gathered.acquired
@@ -244,10 +244,12 @@ def _folds(
 
 
 def _rate(
-    accepted: BoolArray, judged: BoolArray, same: BoolArray, units: Units, kind: int
+    decided: _Decided, measured: LabelledComparisons, units: Units, genuine: bool
 ) -> RateEstimate:
-    chosen = judged & (same == bool(kind))
-    return estimate_rate((accepted != same)[chosen], units.subset(chosen))
+    same, distances = measured.labels.same, measured.distances
+    kind = same == genuine
+    hardness = distances if genuine else -distances
+    return judged_rate(decided.accepted != same, decided.judged & kind, kind, hardness, units)
 
 
 def _counts(accepted: BoolArray, judged: BoolArray, same: BoolArray) -> DecisionCounts:

@@ -313,7 +313,7 @@ def _limits_of_rates(
     return limits_around(
         threshold_for(curve, settings.rule),
         resamples,
-        uncertain=effective.of_few_people or threshold_is_uncertain(curve, settings.rule),
+        uncertain=threshold_is_uncertain(curve, settings.rule, effective),
         exact=partial(exact_threshold_limits, curve, settings.rule, effective),
     )
 

@@ -38,6 +38,10 @@ from facematch.types import BoolArray, Float64Array, Int64Array
 # With fewer errors than this of either class, percentiles of resamples are not relied on.
 FEW_ERRORS = 20
 
+# With fewer people than this, percentiles of resamples of a threshold are not relied on: of six
+# people, they missed the true one in a fifth of simulated lists.
+FEW_PEOPLE = 20
+
 # Points at which the cost of a threshold is looked at on either side of the best.
 _POINTS = 500
 
@@ -99,8 +103,19 @@ def exact_threshold_limits(
     return Limits(min(lowest, chosen), max(float(curve.thresholds[min(high, count - 1)]), chosen))
 
 
-def threshold_is_uncertain(curve: VerificationCurve, rule: ThresholdRule) -> bool:
-    """Whether so few errors decide where the threshold lies that resamples tell too little."""
+def threshold_is_uncertain(
+    curve: VerificationCurve, rule: ThresholdRule, effective: EffectiveCounts | None = None
+) -> bool:
+    """Whether so few errors, or people, decide where the threshold lies that resamples tell too
+    little.
+
+    Args:
+        curve: of the comparisons.
+        rule: that chooses the threshold.
+        effective: who stand behind them; None for nobody who is in two comparisons.
+    """
+    if effective is not None and _people_behind(rule, effective) < FEW_PEOPLE:
+        return True
     point = operating_point(curve, rule)
     false_matches, misses = int(curve.false_matches[point]), int(curve.false_non_matches[point])
     match rule.criterion:
@@ -110,6 +125,16 @@ def threshold_is_uncertain(curve: VerificationCurve, rule: ThresholdRule) -> boo
             return min(misses, curve.n_genuine - misses) < FEW_ERRORS
         case _:
             return min(false_matches, misses) < FEW_ERRORS
+
+
+def _people_behind(rule: ThresholdRule, effective: EffectiveCounts) -> float:
+    match rule.criterion:
+        case Criterion.FMR | Criterion.FPIR:
+            return effective.impostor_people
+        case Criterion.FNMR:
+            return effective.genuine_people
+        case _:
+            return effective.people
 
 
 def exact_tar_limits(curve: VerificationCurve, target: float, effective: EffectiveCounts) -> Limits:

@@ -141,10 +141,10 @@ def _threshold(result: CalibrateResult) -> Section:
         )
         if found.people is not None:
             text = (
-                f"Unresolved: to show this target with 95 % confidence takes {found.needed:,} "
-                f"independent {found.kind} pairs (rule of three); these {found.pairs:,} tell as "
-                f"much as {found.worth:,.0f}, and up to about {found.people:,} people like these "
-                "would do."
+                f"Unresolved: to show this target with 95 % confidence takes at least "
+                f"{found.needed:,} {found.kind} pairs (rule of three) that share no people. These "
+                f"{found.pairs:,} share people and tell as much as {found.worth:,.0f}; up to about "
+                f"{found.people:,} people like these would do."
             )
         blocks.append(Notice(text))
     if result.intervals_rough:

@@ -124,16 +124,13 @@ def _warnings(result: CalibrateResult) -> Iterator[str]:
     remarks = result.remarks
     for found in result.unresolved:
         yield "UNRESOLVED: to show this target with 95 % confidence takes"
+        needed = f"  at least {found.needed:,} {found.kind} pairs (3 / target)"
         if found.people is None:
-            yield (
-                f"  at least {found.needed:,} {found.kind} pairs (3 / target), not {found.pairs:,}"
-            )
+            yield f"{needed}, not {found.pairs:,}"
         else:
-            yield (
-                f"  {found.needed:,} independent {found.kind} pairs (3 / target); these tell as "
-                f"much as {found.worth:,.0f},"
-            )
-            yield f"  and up to about {found.people:,} people like these would do"
+            yield f"{needed} that share no people;"
+            yield f"  these {found.pairs:,} share people and tell as much as {found.worth:,.0f};"
+            yield f"  up to about {found.people:,} people like these would do"
     if remarks.duplicates:
         yield f"note: {remarks.duplicates:,} pairs are listed more than once, and counted so"
     if remarks.self_pairs:

@@ -249,7 +249,7 @@ def _estimated(found: _Sums, more: _Sums | None) -> RateEstimate:
     if min(errors, n - errors) < _ERRORS_TO_JUDGE_BY:
         effect = max(effect, _effect_of_more(found, more))
     people = _people(found, effect)
-    effective = n / effect * _few_people(n, people)
+    effective = n / effect * _few_people(n, people, int((comparisons > 0).sum()))
     if int(comparisons[comparisons > 0].min()) >= n:
         effective = 1.0
     effective = min(float(n), max(1.0, effective))
@@ -300,10 +300,14 @@ def errors_to_judge_by(comparisons: int) -> int:
     return min(_ERRORS_TO_JUDGE_BY, (comparisons + 1) // 2)
 
 
-def _few_people(comparisons: int, people: float) -> float:
-    """Korn and Graubard's factor: the variance itself is known from few people only."""
+def _few_people(comparisons: int, people: float, present: int) -> float:
+    """Korn and Graubard's factor: the variance itself is known from few people only.
+
+    Two degrees of freedom are left if there are three people, however unequal: leaving out the
+    one with most comparisons has widened the variance already.
+    """
     # The quantiles of scipy.stats.t without the start-up time of scipy.stats.
     from scipy.special import stdtrit
 
-    many, few = max(comparisons - 1, 1), max(people - 1, 1)
+    many, few = max(comparisons - 1, 1), max(people - 1, min(present - 1, 2), 1)
     return min(1.0, float(stdtrit(many, 0.975) / stdtrit(few, 0.975)) ** 2)

@@ -174,19 +174,31 @@ ARCFACE_112 = Alignment(
 """The reference points that ArcFace (arXiv 1801.07698) and its successors use."""
 
 
+_LONGEST_NAME = 255
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """What a gallery, calibration or report records of the model behind it.
 
     Attributes:
-        name: as ``--model`` takes it.
+        name: as ``--model`` takes it; as long as the name of a folder can be.
         fingerprint: SHA-256 over weights, architecture, preprocessing and alignment.
         embedding_size: length of a template.
+
+    Raises:
+        ValueError: the name or the fingerprint is too long to be one.
     """
 
     name: str
     fingerprint: str
     embedding_size: int
+
+    def __post_init__(self) -> None:
+        # Also what a gallery can hold: its attributes have to fit into a heap of few blocks.
+        for what, text in (("model name", self.name), ("fingerprint", self.fingerprint)):
+            if len(text) > _LONGEST_NAME:
+                raise ValueError(f"a {what} of {len(text)} characters")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

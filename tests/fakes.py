@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -46,6 +47,9 @@ class FakeDetector:
 
     def search(self, image_rgb: UInt8Array, remaining: object) -> Detection:
         return Detection(tuple(self.detect(image_rgb)))
+
+    def beside(self) -> Self:
+        return self
 
 
 class FakeNetwork:

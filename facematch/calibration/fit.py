@@ -69,7 +69,7 @@ class FitSettings:
         seed: of folds and resampling.
         folds: for the rates on new people, at least 2; a list that comes in folds keeps its own.
         resamples: for the interval of the threshold, at least 20; fewer are taken of more than
-            two million comparisons.
+            two million comparisons, and none where they are counted and not held.
         prior: that probabilities are stated at, in (0, 1).
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,7 +34,7 @@ def detect(
     """Find faces: boxes, landmarks and scores."""
     from facematch.imaging.draw import Annotation
     from facematch.imaging.mtcnn import DetectorSettings
-    from facematch.pipeline import Failure, open_detector
+    from facematch.pipeline import Failure, open_detector, photographs_at_once
     from facematch.workflows import detect as workflow
     from facematch.workflows.annotate import AnnotatedCopies
 
@@ -42,9 +43,9 @@ def detect(
     copies = None if draw is None else AnnotatedCopies(draw, found.paths)
     options.note(f"device: {engine.device}", quiet)
     failed: list[Failure] = []
-    with Progress("detecting", quiet, streaming=True) as progress:
-        results = chain(workflow.detect(found.paths, detector), found.failures)
-        for done, result in enumerate(results, start=1):
+    detected = workflow.detect(found.paths, detector, side_by_side=photographs_at_once())
+    with closing(detected), Progress("detecting", quiet, streaming=True) as progress:
+        for done, result in enumerate(chain(detected, found.failures), start=1):
             if isinstance(result, Failure):
                 failed.append(result)
                 if json:
@@ -54,7 +55,7 @@ def detect(
             else:
                 if copies is not None:
                     copies.write(
-                        Path(result.photograph.path),
+                        Path(result.path),
                         [
                             Annotation(f.box_xyxy, f.landmarks_xy, f"{f.score:.3f}", None)
                             for f in result.faces
@@ -71,10 +72,10 @@ def detect(
 
 
 def _json(result: DetectResult) -> dict[str, Any]:
-    width, height = result.photograph.size_wh
+    width, height = result.size_wh
     return output.versioned(
         {
-            "path": result.photograph.path,
+            "path": result.path,
             "width": width,
             "height": height,
             "faces": [
@@ -92,8 +93,8 @@ def _json(result: DetectResult) -> dict[str, Any]:
 
 
 def _print(result: DetectResult) -> None:
-    width, height = result.photograph.size_wh
-    print(f"{escaped(result.photograph.path)}: {width}x{height}, {len(result.faces)} face(s)")
+    width, height = result.size_wh
+    print(f"{escaped(result.path)}: {width}x{height}, {len(result.faces)} face(s)")
     for number, face in enumerate(result.faces, start=1):
         box = ", ".join(f"{float(v):.0f}" for v in face.box_xyxy)
         print(f"  face {number}: box ({box}), score {face.score:.4f}")
@@ -117,7 +118,7 @@ def align(
 ) -> None:
     """Write aligned face crops, as the networks see them."""
     from facematch.imaging.mtcnn import DetectorSettings
-    from facematch.pipeline import Failure, open_detector
+    from facematch.pipeline import Failure, open_detector, photographs_at_once
     from facematch.workflows import detect as workflow
 
     found = options.photographs_of([source])
@@ -126,9 +127,16 @@ def align(
     failed = list(found.failures)
     written: list[workflow.AlignedCrop] = []
     with Progress("aligning", quiet) as progress:
-        for outcome in workflow.align(
-            source, found.paths, destination, detector, face, border=border
-        ):
+        outcomes = workflow.align(
+            source,
+            found.paths,
+            destination,
+            detector,
+            face,
+            border=border,
+            side_by_side=photographs_at_once(),
+        )
+        for outcome in outcomes:
             if isinstance(outcome, Failure):
                 failed.append(outcome)
             else:

@@ -7,11 +7,13 @@ sequence that rewrites the terminal, and a number can be NaN, which JSON does no
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Any
 
 # Control, format, half surrogate, private, unassigned; line and paragraph separator.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BEYOND_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 # Names of many languages are written with these two format characters.
 _JOINERS = "\u200c\u200d"
 
@@ -24,6 +26,23 @@ def escaped(text: object) -> str:
         else c.encode("unicode_escape").decode("ascii")
         for c in str(text)
     )
+
+
+def json_text(document: Any) -> str:
+    """A JSON document on one line, in which no string can steer a terminal.
+
+    Such characters stand as the escapes of JSON, so that whoever parses it gets them back.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return _BEYOND_PRINTABLE.sub(_json_escaped, text)
+
+
+def _json_escaped(found: re.Match[str]) -> str:
+    """A character beyond printable ASCII, which only strings have in JSON."""
+    c = found.group()
+    if unicodedata.category(c) not in _UNSAFE or c in _JOINERS:
+        return c
+    return "\\u007f" if c == "\x7f" else json.dumps(c)[1:-1]
 
 
 def shortened(text: str, cells: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,11 +65,11 @@ def identify(
     failed: list[Failure] = []
     with (
         Gallery.open(gallery, bundle.identity, keys=keys) as opened,
+        closing(workflow.identify(found.paths, analyzer, opened, decision, top=top)) as searched,
         Progress("identifying", quiet, streaming=True) as bar,
     ):
         if len(opened) > 0:  # of an empty gallery the search says what is to be said
             options.note(_promise(workflow.promised(opened, decision), opened, decision), quiet)
-        searched = workflow.identify(found.paths, analyzer, opened, decision, top=top)
         for done, result in enumerate(chain(searched, found.failures), start=1):
             if isinstance(result, Failure):
                 failed.append(result)

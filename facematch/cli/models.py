@@ -92,7 +92,7 @@ def verify(
         }
         output.print_json(output.versioned({**_identity_json(check.bundle.identity), **document}))
     else:
-        print(f"{escaped(check.bundle.identity.name)}: sound, {check.bundle.path}")
+        print(f"{escaped(check.bundle.identity.name)}: sound, {escaped(check.bundle.path)}")
         print(f"  fingerprint {check.bundle.identity.fingerprint}")
         print(f"  loaded and run in {check.elapsed_s:.2f} s")
 
@@ -143,7 +143,7 @@ def pull(
         output.print_json(output.versioned({**_identity_json(identity), **document}))
     else:
         done = "is installed already" if result.already_installed else "installed"
-        print(f"{identity.name} {done}: {result.bundle.path}")
+        print(f"{escaped(identity.name)} {done}: {escaped(result.bundle.path)}")
     options.note(f"terms: {escaped(result.bundle.card.get('terms', 'not stated'))}", quiet)
 
 
@@ -237,7 +237,7 @@ def _details_json(details: ModelDetails) -> dict[str, Any]:
 
 def _print_details(details: ModelDetails) -> None:
     bundle = details.bundle
-    print(f"{escaped(bundle.identity.name)}: {bundle.path}")
+    print(f"{escaped(bundle.identity.name)}: {escaped(bundle.path)}")
     print(f"  fingerprint {bundle.identity.fingerprint}")
     print(
         f"  {escaped(bundle.architecture)}, {details.parameters} parameters, "

@@ -6,7 +6,6 @@ within a version. ``docs`` of the forms: README, "JSON".
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.choices import FaceChoice
-from facematch.cli.foreign import escaped
+from facematch.cli.foreign import escaped, json_text
 
 if TYPE_CHECKING:
     from facematch.calibration.choice import DecisionThreshold
@@ -28,7 +27,7 @@ SHOWN_FAILURES = 20
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document on one line of stdout, at once (a reader may be waiting)."""
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+    print(json_text(document), flush=True)
 
 
 def versioned(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from facematch.gallery.atomic import replacing
 from facematch.gallery.contents import Content, row_counts, write_contents
 from facematch.gallery.envelope import MasterKey
 from facematch.gallery.snapshots import take_snapshot
-from facematch.gallery.structure import GalleryInfo, create_skeleton
+from facematch.gallery.structure import GalleryInfo
 from facematch.gallery.unlocking import write_locked
 
 
@@ -36,6 +36,8 @@ def write_version(
         OutputError: it could not be written; the old gallery is as it was.
         GalleryCorruptError: old rows do not have their checksums.
     """
+    from facematch.gallery.skeleton import create_skeleton  # loads the HDF5 library, to write
+
     with replacing(path) as temporary:
         if master is None:
             # HDF5 writes through its own kind of file, and bulk data goes around it.

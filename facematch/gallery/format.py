@@ -6,7 +6,9 @@ uncompressed and page-aligned, so that every column can be used where it lies on
 HDF5 writes for itself comes first, then ``DISK_ORDER``: a file whose tail is missing keeps what
 is before the cut.
 There are no soft or external links, no filters, no virtual datasets and no data outside
-the file; a reader refuses a file that has any.
+the file; a reader refuses a file that has any. Any HDF5 program reads the file; facematch itself
+reads it without the HDF5 library, which dies of some forged files, and only in the form that
+``headers.py`` names.
 
 Root attributes::
 

@@ -102,8 +102,9 @@ def _rows_hit(stored: Stored, blocks: list[int], count: Count) -> str:
 def _template_problems(gallery: Gallery) -> Iterator[str]:
     found = 0
     for start in range(0, len(gallery), _ROWS_AT_ONCE):
-        block = gallery.templates[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        norms = np.sqrt(np.einsum("ij,ij->i", block, block))
+        with np.errstate(invalid="ignore"):  # what is no number is listed below
+            block = gallery.templates[start : start + _ROWS_AT_ONCE].astype(np.float64)
+            norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         for row in np.flatnonzero(~(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE)).tolist():
             found += 1
             if found <= _MAX_LISTED:

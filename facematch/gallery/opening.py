@@ -21,19 +21,15 @@ from facematch.gallery.format import (
     block_count,
     columns_of,
 )
-from facematch.gallery.patient import PatientFile
+from facematch.gallery.headers import is_hdf5
 from facematch.gallery.seal import MAGIC, Seal, structure_digest
 from facematch.gallery.stored import Stored
 from facematch.gallery.structure import GalleryInfo, Structure, read_structure
-from facematch.gallery.trial import try_structure
 from facematch.types import UInt8Array
 
 # The checksums, which have to be left, are 32 bytes for each 16384 of a whole gallery, and a
-# seal from elsewhere may promise anything. Beyond 2^44, h5py 3.16 ends in a segmentation fault.
+# seal from elsewhere may promise anything.
 _MOST_PROMISED_PER_BYTE = 1024
-_MOST_PROMISED = 1 << 40
-
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +101,8 @@ def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
     them, the number of references is known to be no more than fits into the file.
 
     Raises:
-        GalleryFormatError: it is not a gallery, its structure cannot be read, in a child
-            process first, or too much of it is missing.
+        GalleryFormatError: it is not a gallery, its structure cannot be read, or too much of
+            it is missing.
         OSError: it cannot be read.
     """
     size = file.seek(0, io.SEEK_END)
@@ -118,30 +114,15 @@ def open_damaged(file: BinaryIO, path: Path) -> DamagedColumns:
         "references they are; go back to a snapshot with `facematch gallery rollback`, "
         "or enroll again"
     )
-    if promised > min(_MOST_PROMISED_PER_BYTE * size, _MOST_PROMISED):
+    if promised > _MOST_PROMISED_PER_BYTE * size:
         raise too_few
-    if not isinstance(file, io.BytesIO):  # what was decrypted is as it was encrypted
-        try_structure(path, promised)
-    structure = read_structure(Padded(file, promised), path, promised)
+    structure = read_structure(file, path, promised)
     for name in INDEX:
         extent = structure.extents[name]
         if extent.offset + extent.nbytes > size:
             raise too_few
     columns = _map_columns(path, structure, _bytes_of(file))
     return DamagedColumns(structure.info, columns, structure.rows)
-
-
-class Padded(PatientFile):
-    """A file with zeros in place of its missing tail."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        super().__init__(file)
-        self._size = size
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            offset, whence = self._size + offset, io.SEEK_SET
-        return super().seek(offset, whence)
 
 
 def _bytes_of(file: BinaryIO) -> UInt8Array:
@@ -156,11 +137,8 @@ def _bytes_of(file: BinaryIO) -> UInt8Array:
 def _what_it_is(file: BinaryIO, head: bytes) -> str:
     if len(head) == 0:
         return "is empty"
-    # HDF5 looks for its signature at 0 and at powers of two from 512 on.
-    for offset in (0, 512, 1024, 2048, 4096):
-        file.seek(offset)
-        if file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE:
-            return "is an HDF5 file but not a facematch gallery"
+    if is_hdf5(file):
+        return "is an HDF5 file but not a facematch gallery"
     return "is not an HDF5 file"
 
 

@@ -1,42 +1,31 @@
-"""The HDF5 side of the gallery file: an empty skeleton to fill, and a strict reading.
+"""What the HDF5 structure of a gallery says, read strictly and without the HDF5 library.
 
-Bulk data goes through neither function. HDF5 only says where each dataset lies; the bytes
-are written and mapped directly, which is faster and turns a full disk into a plain OSError
-instead of a library that cannot close its file.
+The library dies of some structures that somebody forged, and takes the fifth of a second to
+load. ``headers.py`` reads the one form that a gallery has.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import h5py
-import numpy as np
+from typing import BinaryIO
 
 from facematch.errors import GalleryFormatError
+from facematch.gallery.attributes import Attribute, read_attributes
 from facematch.gallery.format import (
     CHECKSUMS,
-    COLUMNS,
     DIGEST_BYTES,
-    DISK_ORDER,
     FORMAT_NAME,
     FORMAT_VERSION,
-    PAGE_BYTES,
     Count,
     block_count,
     columns_of,
 )
-from facematch.gallery.patient import PatientFile, writing_hdf5
+from facematch.gallery.headers import ForeignFormError, Headers, UnreadableError
 from facematch.gallery.seal import Extent
 from facematch.types import ModelIdentity
-
-# Whatever h5py raises on files that were damaged or made to hurt.
-H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 _MAX_SUBJECTS = 2**31 - 1
 _SNAPSHOTS_SINCE = 2
@@ -78,100 +67,9 @@ class Structure:
     extents: Mapping[str, Extent]
 
 
-def create_skeleton(file: BinaryIO, info: GalleryInfo, rows: Mapping[str, int]) -> Structure:
-    """Write an HDF5 file with all datasets in place and none of their bytes.
-
-    Args:
-        file: an empty one without a buffer, or in memory.
-        info: the root attributes.
-        rows: number of rows per column name.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    size = info.identity.embedding_size
-    shapes = {c.name: (c.dtype, c.shape(rows[c.name], size)) for c in COLUMNS}
-    blocks = sum(block_count(c.nbytes(rows[c.name], size)) for c in COLUMNS)
-    shapes[CHECKSUMS] = ("|u1", (blocks, DIGEST_BYTES))
-    with (
-        plain_errors(),
-        writing_hdf5(
-            file,
-            libver=("v110", "v110"),
-            userblock_size=PAGE_BYTES,
-            alignment_threshold=1,
-            alignment_interval=PAGE_BYTES,
-        ) as opened,
-    ):
-        datasets = {
-            name: _create_dataset(opened, name, dtype, shape)
-            for name, (dtype, shape) in shapes.items()
-        }
-        opened.attrs["format"] = np.bytes_(FORMAT_NAME)
-        opened.attrs.create("version", FORMAT_VERSION, dtype="<i4")
-        write_identity(opened, info.identity)
-        opened.attrs.create("created_at", info.created_at, dtype="<f8")
-        opened.attrs.create("updated_at", info.updated_at, dtype="<f8")
-        opened.attrs["library_version"] = np.bytes_(info.library_version)
-        opened.attrs.create("snapshots", info.snapshots, dtype="<i4")
-        # All that HDF5 writes for itself comes before the data, so that a file whose tail is
-        # missing can still be taken apart. It puts some of it off until it is flushed.
-        opened.flush()
-        extents = {name: _allocate(datasets[name]) for name in DISK_ORDER}
-    return Structure(FORMAT_VERSION, info, {**rows, CHECKSUMS: blocks}, extents)
-
-
-def _create_dataset(file: h5py.File, name: str, dtype: str, shape: tuple[int, ...]) -> Any:
-    """A contiguous dataset that has no space yet; a low-level ``h5py.h5d.DatasetID``."""
-    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    creation.set_layout(h5py.h5d.CONTIGUOUS)
-    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_LATE)
-    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    linking = h5py.h5p.create(h5py.h5p.LINK_CREATE)
-    linking.set_create_intermediate_group(True)
-    space = h5py.h5s.create_simple(shape)
-    kind = h5py.h5t.py_create(np.dtype(dtype))
-    return h5py.h5d.create(file.id, name.encode(), kind, space, creation, linking)
-
-
-def _allocate(dataset: Any) -> Extent:
-    """Take the space of a dataset, without filling it."""
-    nbytes = prod(dataset.shape) * dataset.dtype.itemsize
-    if nbytes == 0:
-        return Extent(0, 0)
-    # HDF5 takes all of it for the first element that is written.
-    one = (1,) * len(dataset.shape)
-    chosen = dataset.get_space()
-    chosen.select_hyperslab((0,) * len(one), one)
-    dataset.write(h5py.h5s.create_simple(one), chosen, np.zeros(one, dataset.dtype))
-    return Extent(dataset.get_offset(), nbytes)
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn h5py's failed writes into an OSError of one line.
-
-    Its own text runs over several, and a failed close is a RuntimeError.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as exc:
-        code = getattr(exc, "errno", None)
-        if code is None:
-            raise OSError(first_line(exc)) from exc
-        raise OSError(code, os.strerror(code)) from exc
-
-
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, or its kind if it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def write_identity(file: h5py.File, identity: ModelIdentity) -> None:
-    """Record the model as root attributes."""
-    file.attrs["model"] = np.bytes_(identity.name.encode())
-    file.attrs["fingerprint"] = np.bytes_(identity.fingerprint)
-    file.attrs.create("embedding_size", identity.embedding_size, dtype="<i4")
 
 
 def not_valid(path: Path, kind: str, problem: str) -> GalleryFormatError:
@@ -181,128 +79,152 @@ def not_valid(path: Path, kind: str, problem: str) -> GalleryFormatError:
     )
 
 
-class StrictReader:
-    """Takes an HDF5 file apart and accepts nothing but plain datasets inside it.
+# Datatypes as HDF5 encodes them, but for the version in the upper half of their first byte:
+# class, three bytes of flags, size, and for numbers: offset and bits; for floats: where their
+# exponent and mantissa are, and the bias.
+_KINDS = {
+    "|u1": bytes.fromhex("00 000000 01000000 0000 0800"),
+    "<i4": bytes.fromhex("00 080000 04000000 0000 2000"),
+    "<i8": bytes.fromhex("00 080000 08000000 0000 4000"),
+    "<f4": bytes.fromhex("01 201f00 04000000 0000 2000 17080017 7f000000"),
+    "<f8": bytes.fromhex("01 203f00 08000000 0000 4000 340b0034 ff030000"),
+}
+_STRING = 3
+
+
+class StructureReader:
+    """Takes the structure of a gallery apart and accepts nothing but plain datasets inside it.
 
     Args:
-        file: an open file or file-like object.
+        headers: of the file.
         path: for messages.
-        kind: what the file should be, for messages.
         file_size: bytes; no dataset may reach beyond.
     """
 
-    def __init__(self, file: h5py.File, path: Path, kind: str, file_size: int) -> None:
-        self._file = file
+    def __init__(self, headers: Headers, path: Path, file_size: int) -> None:
+        self._headers = headers
         self._path = path
-        self._kind = kind
         self._file_size = file_size
+        self._attributes = read_attributes(headers, headers.root)
+        self._groups = {"": headers.links(headers.root)}
 
     def refuse(self, problem: str) -> GalleryFormatError:
-        return not_valid(self._path, self._kind, problem)
+        return not_valid(self._path, "gallery", problem)
 
     def members(self, group: str, expected: set[str]) -> None:
-        """Refuse a group with other members than the expected ones."""
-        opened = self._file[group] if group == "/" else self._object(group, h5py.Group)
-        if len(opened) != len(expected) or set(opened.keys()) != expected:
-            raise self.refuse(f"the members of group {group} are not {sorted(expected)}")
-
-    def dataset(self, name: str) -> Any:
-        """A dataset whose bytes lie in one piece inside the file; an ``h5py.Dataset``."""
-        dataset = self._object(name, h5py.Dataset)
-        creation = dataset.id.get_create_plist()
-        if (
-            creation.get_layout() != h5py.h5d.CONTIGUOUS
-            or creation.get_external_count() > 0
-            or creation.get_nfilters() > 0
-            or dataset.shape is None
-        ):
-            raise self.refuse(f"dataset {name} is not stored in one piece inside the file")
-        if self.extent(dataset).offset + self.extent(dataset).nbytes > self._file_size:
-            raise self.refuse(f"dataset {name} of shape {dataset.shape} exceeds the file")
-        return dataset
-
-    def extent(self, dataset: Any) -> Extent:
-        """Where a dataset lies."""
-        nbytes = prod(dataset.shape) * dataset.id.get_type().get_size()
-        if nbytes == 0:
-            return Extent(0, 0)
-        offset = dataset.id.get_offset()
-        if offset is None:
-            raise self.refuse(f"dataset {dataset.name} has no bytes in the file")
-        return Extent(offset, nbytes)
+        """Refuse a group, "" for the root, with other members than the expected ones."""
+        if self._group(group).keys() != expected:
+            raise self.refuse(f"the members of group {group or '/'} are not {sorted(expected)}")
 
     def column(self, name: str, dtype: str, row_shape: tuple[int, ...]) -> tuple[int, Extent]:
-        """Number of rows and place of a dataset of exactly this type and row shape."""
-        dataset = self.dataset(name)
-        wanted = h5py.h5t.py_create(np.dtype(dtype))
-        shape = dataset.shape
-        if not dataset.id.get_type().equal(wanted) or shape[:1] == () or shape[1:] != row_shape:
+        """Number of rows and place of a dataset of exactly this type and row shape.
+
+        Raises:
+            GalleryFormatError: it is missing, or another.
+            UnreadableError: it is not in the file as a whole.
+            OSError: the file cannot be read.
+        """
+        try:
+            dataset = self._headers.dataset(self._address(name))
+        except ForeignFormError as exc:
+            raise self.refuse(f"dataset {name}: {exc}") from exc
+        shape, place = dataset.shape, dataset.place
+        if not _is_kind(dataset.kind, dtype) or shape[:1] == () or shape[1:] != row_shape:
             raise self.refuse(
-                f"dataset {name} is {dataset.dtype} {shape}, not {dtype} (rows, *{row_shape})"
+                f"dataset {name} of shape {shape} is not {dtype} (rows, *{row_shape})"
             )
-        return int(shape[0]), self.extent(dataset)
+        if place is None:
+            raise self.refuse(f"dataset {name} has no bytes in the file")
+        if place.offset + place.nbytes > self._file_size:
+            raise UnreadableError(f"dataset {name} of shape {shape} exceeds the file")
+        return shape[0], place
 
     def text(self, name: str) -> str:
         """A root attribute: one string of fixed length."""
-        value = self._attribute(name, "S")
+        found = self._attribute(name)
+        if found.kind[:1] == b"" or found.kind[0] & 15 != _STRING:
+            raise self.refuse(f"attribute {name} is of another type")
         try:
-            return bytes(value).decode()
+            return found.value.rstrip(b"\0").decode()
         except UnicodeDecodeError:
             raise self.refuse(f"attribute {name} is not UTF-8") from None
 
     def integer(self, name: str) -> int:
-        return int(self._attribute(name, "i"))
+        return int.from_bytes(self._number(name, "<i4"), "little", signed=True)
 
     def number(self, name: str) -> float:
-        return float(self._attribute(name, "f"))
+        (value,) = struct.unpack("<d", self._number(name, "<f8"))
+        return float(value)
 
     def identity(self) -> ModelIdentity:
         size = self.integer("embedding_size")
         if not 1 <= size <= 65536:
             raise self.refuse(f"templates of {size} numbers")
-        return ModelIdentity(self.text("model"), self.text("fingerprint"), size)
+        try:
+            return ModelIdentity(self.text("model"), self.text("fingerprint"), size)
+        except ValueError as exc:
+            raise self.refuse(str(exc)) from exc
 
-    def _attribute(self, name: str, kind: str) -> Any:
-        if name not in self._file.attrs:
-            raise self.refuse(f"it has no attribute {name}")
-        attribute = self._file.attrs.get_id(name)
-        if attribute.shape != () or attribute.dtype.kind != kind:
+    def _number(self, name: str, dtype: str) -> bytes:
+        found = self._attribute(name)
+        if not _is_kind(found.kind, dtype):
             raise self.refuse(f"attribute {name} is of another type")
-        return self._file.attrs[name]
+        return found.value
 
-    def _object(self, name: str, kind: type) -> Any:
-        """Follow hard links only, from the root to an object of the given kind."""
-        here = self._file
-        parts = name.split("/")
-        for part in parts:
-            # Not `part in here`, which opens the file that an external link names.
-            links, key = here.id.links, part.encode()
-            if not links.exists(key) or links.get_info(key).type != h5py.h5l.TYPE_HARD:
-                raise self.refuse(f"{name} is missing or a link to elsewhere")
-            here = here[part]
-            if not isinstance(here, kind if part is parts[-1] else h5py.Group):
-                raise self.refuse(f"{name} is not a {kind.__name__.lower()}")
-        return here
+    def _attribute(self, name: str) -> Attribute:
+        found = self._attributes.get(name)
+        if found is None:
+            raise self.refuse(f"it has no attribute {name}")
+        if found.shape != ():
+            raise self.refuse(f"attribute {name} is of another type")
+        return found
+
+    def _group(self, name: str) -> dict[str, int]:
+        if name not in self._groups:
+            try:
+                self._groups[name] = self._headers.links(self._address(name))
+            except ForeignFormError as exc:
+                raise self.refuse(f"group {name}: {exc}") from exc
+        return self._groups[name]
+
+    def _address(self, name: str) -> int:
+        group, _, last = name.rpartition("/")
+        address = self._group(group).get(last)
+        if address is None:
+            raise self.refuse(f"{name} is missing")
+        return address
 
 
-def read_structure(file: BinaryIO | PatientFile, path: Path, file_size: int) -> Structure:
+def _is_kind(kind: bytes, dtype: str) -> bool:
+    wanted = _KINDS[dtype]
+    return len(kind) == len(wanted) and kind[0] & 15 == wanted[0] and kind[1:] == wanted[1:]
+
+
+def read_structure(file: BinaryIO, path: Path, file_size: int) -> Structure:
     """Read and check the HDF5 structure of a gallery.
+
+    Args:
+        file: opened for reading.
+        path: for messages.
+        file_size: bytes that the file has, or should have.
 
     Raises:
         GalleryFormatError: it is not that of a gallery.
+        OSError: the file cannot be read.
     """
     try:
-        with h5py.File(file, "r") as opened:
-            return _read(StrictReader(opened, path, "gallery", file_size))
-    except H5_ERRORS as exc:
+        return _read(StructureReader(Headers(file, file_size), path, file_size))
+    except ForeignFormError as exc:
+        raise not_valid(path, "gallery", str(exc)) from exc
+    except UnreadableError as exc:
         raise GalleryFormatError(
-            f"{path} is damaged: its HDF5 structure cannot be read ({first_line(exc)}); "
+            f"{path} is damaged: its HDF5 structure cannot be read ({exc}); "
             "restore a sound copy, go back to a snapshot with `facematch gallery rollback`, or "
             "enroll again"
         ) from exc
 
 
-def _read(reader: StrictReader) -> Structure:
+def _read(reader: StructureReader) -> Structure:
     if reader.text("format") != FORMAT_NAME:
         raise reader.refuse("it is of another format")
     version = reader.integer("version")
@@ -318,8 +240,8 @@ def _read(reader: StrictReader) -> Structure:
     )
     names = [column.name for column in columns] + [CHECKSUMS]
     # "subjects" held no dataset itself in version 1; the other groups all do.
-    for group in {"/"} | {n.rpartition("/")[0] for n in names if "/" in n} | {"subjects"}:
-        prefix = "" if group == "/" else f"{group}/"
+    for group in sorted({""} | {n.rpartition("/")[0] for n in names if "/" in n} | {"subjects"}):
+        prefix = f"{group}/" if group else ""
         inside = {n.removeprefix(prefix).split("/")[0] for n in names if n.startswith(prefix)}
         reader.members(group, inside)
 

@@ -27,7 +27,7 @@ import hashlib
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,11 +35,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facematch.errors import ImageDecodeError, ImageTooLargeError
+from facematch.imaging.pixels import to_rgb
 from facematch.imaging.reading import read_bounded, too_many_bytes
 from facematch.types import Photograph, UInt8Array
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFile
+    from PIL import ImageFile
 
 ACCEPTED_FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "HEIC", "AVIF")
 
@@ -65,6 +66,8 @@ _CODEC_ERRORS = (
 # A progressive picture has about ten scans; each costs a pass over all pixels.
 _MAX_JPEG_SCANS = 200
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")
+# Pillow's decoder of WebP holds four copies of a picture at once: 1 GiB of this many pixels.
+_MOST_WEBP_PIXELS = 60_000_000
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -76,7 +79,7 @@ class DecodeLimits:
 
     Attributes:
         max_bytes: size of the file.
-        max_pixels: width times height.
+        max_pixels: width times height; of a WebP never more than 60 million.
         max_side: width and height each; OpenCV's warps end at 32,767.
     """
 
@@ -104,9 +107,18 @@ def load_photograph(path: str | Path, limits: DecodeLimits = DEFAULT_LIMITS) -> 
         ImageDecodeError: empty, damaged, truncated, or not a picture in a known format.
         InputError: the file may not be read.
     """
-    data = read_bounded(path, limits.max_bytes)
-    image_rgb = decode_image(data, str(path), limits)
-    return Photograph(str(path), hashlib.sha256(data).hexdigest(), image_rgb)
+    return photograph_of(read_bounded(path, limits.max_bytes), str(path), limits)
+
+
+def photograph_of(data: bytes, path: str, limits: DecodeLimits = DEFAULT_LIMITS) -> Photograph:
+    """The same from the file's bytes.
+
+    Raises:
+        ImageTooLargeError: beyond ``limits``.
+        ImageDecodeError: as :func:`decode_image`.
+    """
+    image_rgb = decode_image(data, path, limits)
+    return Photograph(path, hashlib.sha256(data).hexdigest(), image_rgb)
 
 
 def decode_image(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS) -> UInt8Array:
@@ -146,7 +158,8 @@ def _decode_pixels(
     try:
         _check_whole(kind, data)
         if kind == "WebP":  # its decoder allocates the canvas when it is built
-            _check_size(_webp_size_wh(data), name, limits)
+            of_webp = replace(limits, max_pixels=min(limits.max_pixels, _MOST_WEBP_PIXELS))
+            _check_size(_webp_size_wh(data), name, of_webp)
         with _open(kind, data) as image:
             _check_size(image.size, name, limits)
             if kind == "TIFF":
@@ -157,7 +170,7 @@ def _decode_pixels(
                     image.load()
             else:
                 image.load()
-            return _to_rgb(image, name), image.info.get("exif") or b""
+            return to_rgb(image, name), image.info.get("exif") or b""
     except DecompressionBombError as exc:
         raise ImageTooLargeError(f"{name}: {exc}; scale the picture down") from exc
     except MemoryError as exc:
@@ -307,32 +320,6 @@ def _tiff_tile_wh(image: ImageFile.ImageFile) -> tuple[int, int]:
 
     assert isinstance(image, TiffImageFile)
     return int(image.tag_v2.get(322, 0)), int(image.tag_v2.get(323, 0))
-
-
-def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
-    if image.mode.startswith("I;16"):
-        to_8_bit = ((np.arange(65536) * 255 + 32767) // 65535).astype(np.uint8)
-        return _grey_to_rgb(to_8_bit[np.asarray(image)])
-    if image.mode == "F":
-        grey = np.asarray(image)
-        if not (grey.min() >= 0 and grey.max() <= 1):  # false for NaN too
-            raise ImageDecodeError(
-                f"{name}: floating-point pixels outside [0, 1]; save it with 8 or 16 bits"
-            )
-        return _grey_to_rgb(np.rint(grey * 255).astype(np.uint8))
-    if image.mode == "I":
-        raise ImageDecodeError(f"{name}: 32-bit integer pixels; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        from PIL import Image
-
-        opaque = Image.new("RGBA", image.size, "white")
-        opaque.alpha_composite(image.convert("RGBA"))
-        image = opaque
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _grey_to_rgb(grey: UInt8Array) -> UInt8Array:
-    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _exif_orientation(exif: bytes) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from facematch.metrics.resampling import WeightedCurve
 from facematch.metrics.verification import VerificationCurve
 from facematch.types import Float64Array, Int64Array
+
+_POINTS_PER_BLOCK = 1 << 20
 
 
 def d_prime(genuine: Float64Array, impostor: Float64Array) -> float | None:
@@ -45,20 +48,27 @@ def d_prime_of(curve: VerificationCurve) -> float | None:
     >>> d_prime_of(verification_curve(np.array([0.0, 2.0]), np.array([4.0, 6.0])))
     4.0
     """
-    distances = curve.thresholds[1:]
     return _separation(
-        *_moments(distances, -np.diff(curve.false_non_matches)),
-        *_moments(distances, np.diff(curve.false_matches)),
-        float(np.abs(distances).max()),
+        *_moments(curve.thresholds, curve.false_non_matches),
+        *_moments(curve.thresholds, curve.false_matches),
+        max(abs(float(curve.thresholds[1])), abs(float(curve.thresholds[-1]))),
     )
 
 
-def _moments(values: Float64Array, counts: Int64Array) -> tuple[float, float]:
-    """Mean and variance of values that occur so often."""
-    occurred = counts > 0
-    values, weights = values[occurred], counts[occurred].astype(np.float64)
-    mean = float(np.dot(values, weights) / weights.sum())
-    return mean, float(np.dot(np.square(values - mean), weights) / weights.sum())
+def _moments(thresholds: Float64Array, errors: Int64Array) -> tuple[float, float]:
+    """Mean and variance of the distances at which errors come or go, block by block."""
+    count = abs(int(errors[-1]) - int(errors[0]))
+
+    def mean_of(value: Callable[[Float64Array], Float64Array]) -> float:
+        found = 0.0
+        for start in range(1, len(thresholds), _POINTS_PER_BLOCK):
+            stop = start + _POINTS_PER_BLOCK
+            changes = np.abs(np.diff(errors[start - 1 : stop]))
+            found += float((value(thresholds[start:stop]) * changes).sum())
+        return found / count
+
+    mean = mean_of(lambda distances: distances)
+    return mean, mean_of(lambda distances: np.square(distances - mean))
 
 
 def _separation(
@@ -86,5 +96,9 @@ def average_precision(curve: VerificationCurve | WeightedCurve) -> float:
     """
     accepted = curve.n_genuine - curve.false_non_matches
     gained = np.diff(accepted)
-    precision = accepted[1:] / np.maximum(accepted[1:] + curve.false_matches[1:], 1e-300)
+    # Twenty-five million points are to pass in a gigabyte: one array serves three steps.
+    precision = np.add(accepted[1:], curve.false_matches[1:], dtype=np.float64)
+    np.maximum(precision, 1e-300, out=precision)
+    np.divide(accepted[1:], precision, out=precision)
+    del accepted
     return float(np.dot(gained, precision) / curve.n_genuine)

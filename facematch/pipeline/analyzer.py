@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +12,10 @@ import numpy as np
 
 from facematch.errors import InputError
 from facematch.imaging.align import align_face
-from facematch.imaging.decode import load_photograph
 from facematch.imaging.quality import measure_quality, require_quality
 from facematch.imaging.selection import NEED_EVERY_FACE, select_faces, still_open
+from facematch.pipeline.detectors import Detectors, SearchingDetector
+from facematch.pipeline.streaming import Reader, in_order
 from facematch.types import (
     ARCFACE_112,
     Alignment,
@@ -32,22 +34,6 @@ from facematch.types import (
 )
 
 FACES_PER_BATCH = 32
-
-
-class Detector(Protocol):
-    """Finds faces; :class:`facematch.imaging.mtcnn.FaceDetector` is the real one."""
-
-    def detect(self, image_rgb: UInt8Array) -> list[Face]:
-        """Returns the faces of an upright uint8 (h, w, 3) picture."""
-
-
-class SearchingDetector(Detector, Protocol):
-    """Finds large faces before small ones, and stops when it is told to."""
-
-    def search(
-        self, image_rgb: UInt8Array, remaining: Callable[[Detection], Float64Array | None]
-    ) -> Detection:
-        """Asks in between where smaller faces are worth looking for; None ends the search."""
 
 
 class TemplateNetwork(Protocol):
@@ -119,6 +105,8 @@ class Analyzer:
         search: ``fast`` looks for large faces first, and for smaller ones only as far as one of
             them is likely to be chosen (:func:`facematch.imaging.selection.still_open`). With
             the choices ``all`` and ``only`` it is as ``full``.
+        side_by_side: how many of many photographs are looked at at once, kept as an attribute.
+            What comes of each is the same to the bit.
     """
 
     def __init__(
@@ -129,12 +117,15 @@ class Analyzer:
         choice: FaceChoice = FaceChoice.CENTER,
         strict: bool = False,
         search: Search = Search.FULL,
+        side_by_side: int = 1,
     ) -> None:
-        self._detector = detector
+        self._reader = Reader()
+        self._detectors = Detectors(detector)
         self._network = network
         self._choice = choice
         self._strict = strict
         self._complete = search is Search.FULL or choice in NEED_EVERY_FACE
+        self.side_by_side = side_by_side
 
     @property
     def identity(self) -> ModelIdentity:
@@ -157,12 +148,13 @@ class Analyzer:
         return self._network.embed(crops_rgb)
 
     def analyze(self, path: Path) -> AnalyzedPhotograph:
-        """Reads one file and chooses its faces.
+        """Reads one file and chooses its faces. May be called from several threads.
 
         Raises:
             InputError: it cannot be read, or has no usable face; the message names it.
         """
-        return self.analyze_photograph(load_photograph(path))
+        with self._reader.read(path) as photograph:
+            return self.analyze_photograph(photograph)
 
     def analyze_photograph(self, photograph: Photograph) -> AnalyzedPhotograph:
         """The same from decoded pixels."""
@@ -201,7 +193,8 @@ class Analyzer:
     def _detected(self, photograph: Photograph) -> Detection:
         image = photograph.image_rgb
         if self._complete:
-            return Detection(tuple(self._detector.detect(image)))
+            with self._detectors.lent() as detector:
+                return Detection(tuple(detector.detect(image)))
 
         def remaining(detection: Detection) -> Float64Array | None:
             qualities = None
@@ -210,7 +203,8 @@ class Analyzer:
                 qualities = _qualities(faces, [align_face(image, face) for face in faces])
             return still_open(detection, self._choice, photograph.size_wh, qualities)
 
-        return self._detector.search(image, remaining)
+        with self._detectors.lent() as detector:
+            return detector.search(image, remaining)
 
     def _crop(self, image: UInt8Array, face: Face, aligned: UInt8Array) -> UInt8Array:
         alignment = self._network.alignment
@@ -222,10 +216,34 @@ class Analyzer:
             return np.zeros((0, self.identity.embedding_size), np.float32)
         return self._network.embed(np.stack([face.crop_rgb for face in faces]))
 
+    def outcomes(
+        self, paths: Iterable[Path]
+    ) -> Generator[tuple[Path, AnalyzedPhotograph | InputError], None, None]:
+        """Reads files and chooses their faces, several at once.
+
+        Close it when it is left early; see :func:`facematch.pipeline.streaming.in_order`.
+
+        Yields:
+            In the order of ``paths``: each with its photograph, or why it cannot be used.
+        """
+        # Enough to be going on with while a batch is embedded.
+        ahead = FACES_PER_BATCH + self.side_by_side
+        return in_order(self._outcome, paths, at_once=self.side_by_side, ahead=ahead)
+
+    def _outcome(self, path: Path) -> tuple[Path, AnalyzedPhotograph | InputError]:
+        try:
+            return path, self.analyze(path)
+        except InputError as error:
+            # The frames that it came through hold pixels, and it may wait for long.
+            error.__cause__ = error.__context__ = None
+            return path, error.with_traceback(None)
+
     def stream(
         self, paths: Iterable[Path]
-    ) -> Iterator[tuple[AnalyzedPhotograph, Float32Array] | Failure]:
+    ) -> Generator[tuple[AnalyzedPhotograph, Float32Array] | Failure, None, None]:
         """Analyses and embeds files, with network batches that cross photographs.
+
+        Close it when it is left early, as :meth:`outcomes`.
 
         Yields:
             In the order of ``paths``: the photograph with its float32 (k, d) templates, one
@@ -233,16 +251,16 @@ class Analyzer:
         """
         waiting: list[AnalyzedPhotograph | Failure] = []
         faces = 0
-        for path in paths:
-            try:
-                photograph = self.analyze(path)
-                faces += len(photograph.faces)
-                waiting.append(photograph)
-            except InputError as error:
-                waiting.append(Failure(str(path), str(error)))
-            if faces >= FACES_PER_BATCH:
-                yield from self._flush(waiting)
-                waiting, faces = [], 0
+        with closing(self.outcomes(paths)) as outcomes:
+            for path, outcome in outcomes:
+                if isinstance(outcome, InputError):
+                    waiting.append(Failure(str(path), str(outcome)))
+                else:
+                    faces += len(outcome.faces)
+                    waiting.append(outcome)
+                if faces >= FACES_PER_BATCH:
+                    yield from self._flush(waiting)
+                    waiting, faces = [], 0
         yield from self._flush(waiting)
 
     def _flush(

@@ -8,6 +8,7 @@ from facematch.embedding import DEFAULT_MODEL, Embedder, ModelBundle, find_model
 from facematch.imaging.mtcnn import DetectorSettings, FaceDetector
 from facematch.pipeline.analyzer import Analyzer
 from facematch.pipeline.cache import Recipe
+from facematch.pipeline.streaming import photographs_at_once
 from facematch.pipeline.templates import TemplateSource
 from facematch.runtime import Device, Engine, LoadedAhead, open_engine, resolve_device
 from facematch.types import FaceChoice, Search
@@ -42,7 +43,14 @@ def open_analyzer(
     # No face is embedded before it is found, and until then the network has time to load.
     embedder = Embedder(bundle, LoadedAhead(engine))
     detector = FaceDetector(engine, settings)
-    analyzer = Analyzer(detector, embedder, choice=choice, strict=strict, search=search)
+    analyzer = Analyzer(
+        detector,
+        embedder,
+        choice=choice,
+        strict=strict,
+        search=search,
+        side_by_side=photographs_at_once(),
+    )
     return analyzer, bundle, engine
 
 

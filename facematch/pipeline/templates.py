@@ -7,6 +7,7 @@ over the same photographs loads none.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -134,13 +135,11 @@ class TemplateSource:
         if not paths:
             return []
         analyzer = self._opened()
-        found: list[UInt8Array | None] = []
-        for path in paths:
-            try:
-                found.append(analyzer.analyze(path).faces[0].aligned_rgb)
-            except InputError:  # counted where the template was made
-                found.append(None)
-        return found
+        with closing(analyzer.outcomes(paths)) as outcomes:
+            return [  # failures were counted where the template was made
+                None if isinstance(outcome, InputError) else outcome.faces[0].aligned_rgb
+                for _, outcome in outcomes
+            ]
 
     def _opened(self) -> Analyzer:
         if self._analyzer is None:
@@ -155,12 +154,10 @@ class TemplateSource:
             return []
         analyzer = self._opened()
         outcomes: list[AnalyzedPhotograph | InputError] = []
-        for done, (path, _) in enumerate(wanted, start=1):
-            try:
-                outcomes.append(analyzer.analyze(path))
-            except InputError as error:
-                outcomes.append(error)
-            progress(done)
+        with closing(analyzer.outcomes(path for path, _ in wanted)) as looked_at:
+            for done, (_, outcome) in enumerate(looked_at, start=1):
+                outcomes.append(outcome)
+                progress(done)
         analyzed = [p for p in outcomes if isinstance(p, AnalyzedPhotograph)]
         templates = iter(analyzer.embed([photograph.faces[0] for photograph in analyzed]))
         made: list[tuple[str | None, Acquired]] = []

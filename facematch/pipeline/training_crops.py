@@ -10,7 +10,7 @@ from facematch.errors import NoFaceError
 from facematch.imaging.align import align_face
 from facematch.imaging.decode import load_photograph
 from facematch.imaging.selection import select_faces
-from facematch.pipeline.analyzer import Detector
+from facematch.pipeline.detectors import Detector
 from facematch.pipeline.opening import open_detector
 from facematch.runtime import Device
 from facematch.types import ARCFACE_112, FaceChoice, UInt8Array

@@ -50,3 +50,6 @@ class _ComingNetwork:
         self, batches: Iterable[npt.NDArray[Any]]
     ) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
         return self._coming.result().stream(batches)
+
+    def beside(self) -> Network:
+        return self._coming.result().beside()

@@ -36,7 +36,7 @@ class NetworkSource:
 
 
 class Network(Protocol):
-    """A network on its device."""
+    """A network on its device, for one thread at a time."""
 
     def __call__(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
         """Runs one batch.
@@ -58,6 +58,12 @@ class Network(Protocol):
 
         Yields:
             The outputs of each, in their order.
+        """
+
+    def beside(self) -> Network:
+        """The same network for one more thread, to be run while this one runs.
+
+        Weights and compiled form are shared; the outputs are the same to the bit.
         """
 
 

@@ -97,6 +97,7 @@ def _export(compiled: ov.CompiledModel) -> bytes:
 
 class _OpenVinoNetwork:
     def __init__(self, compiled: ov.CompiledModel) -> None:
+        self._compiled = compiled
         # One more than run at once, so that no stream waits for the caller.
         streams = compiled.get_property("NUM_STREAMS")
         self._requests = [compiled.create_infer_request() for _ in range(streams + 1)]
@@ -127,6 +128,9 @@ class _OpenVinoNetwork:
         finally:
             while running:
                 _awaited(running)
+
+    def beside(self) -> Network:
+        return _OpenVinoNetwork(self._compiled)  # the streams are shared, the buffers are not
 
     def _results(self, request: ov.InferRequest) -> tuple[npt.NDArray[np.float32], ...]:
         # The request reuses its output memory at the next call: hand out copies.

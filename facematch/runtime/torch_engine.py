@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -46,11 +47,12 @@ class _TorchNetwork:
     def __init__(self, module: torch.nn.Module, device: torch.device) -> None:
         self._module = module
         self._device = device
+        self._turn = threading.Lock()
 
     def __call__(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], ...]:
         # A copy, because torch takes no mirrored view and warns of read-only arrays.
         own = np.array(batch, order="C")
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             outputs = self._module(torch.from_numpy(own).to(self._device))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         return tuple(output.float().cpu().numpy() for output in outputs)
@@ -65,3 +67,6 @@ class _TorchNetwork:
             size = len(stacked[0])
             for start in range(0, size * len(stacked), size):
                 yield tuple(output[start : start + size] for output in outputs)
+
+    def beside(self) -> Network:
+        return self  # a device computes one batch at a time; threads take turns

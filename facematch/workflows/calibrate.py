@@ -286,12 +286,19 @@ def _of_all(
     require_distinct_pictures(pairs, gathered.sha256)
     rounds = Rounds(1 + len(Metric), comparing)
     sizes = np.bincount(pairs.subject[gathered.acquired], minlength=int(pairs.subject[-1]) + 1)
+    dealt = deal_people(sizes, settings.folds, settings.seed)
     reason = gathered.failures[0].reason if gathered.failures else ""
 
-    def counted(each: Metric, dealt: Dealt | None) -> StreamedComparisons:
-        return stream_photographs(pairs, gathered.templates, each, dealt, reason, rounds.next())
+    def counted(each: Metric, parts: Dealt | None) -> StreamedComparisons:
+        return stream_photographs(pairs, gathered.templates, each, parts, reason, rounds.next())
 
-    measured = counted(metric, deal_people(sizes, settings.folds, settings.seed))
+    # First, so that no two curves, each of up to 600 MB, are held at a time.
+    rows = {
+        each: _measure(counted(each, None).curve, each, settings.rule)
+        for each in Metric
+        if each is not metric
+    }
+    measured = counted(metric, dealt)
     fitted, worst = fit_all_pairs(
         measured,
         settings,
@@ -301,6 +308,7 @@ def _of_all(
         version=__version__,
         progress=rounds.next(),
     )
+    rows[metric] = _measure(fitted.curve, metric, settings.rule)
     return CalibrateResult(
         fitted=fitted,
         failures=gathered.failures,
@@ -308,12 +316,7 @@ def _of_all(
         reused=gathered.reused,
         remarks=measured.remarks,
         subjects_inferred=False,
-        measures=tuple(
-            _measure(
-                fitted.curve if each is metric else counted(each, None).curve, each, settings.rule
-            )
-            for each in Metric
-        ),
+        measures=tuple(rows[each] for each in Metric),
         groups=(),
         gallery=_gallery(fitted.calibration, gallery_size),
         worst=worst,

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +74,14 @@ def cluster(
     used: list[AnalyzedPhotograph] = []
     templates: list[Float32Array] = []
     failed: list[Failure] = []
-    for done, outcome in enumerate(analyzer.stream(paths), start=1):
-        if isinstance(outcome, Failure):
-            failed.append(outcome)
-        else:
-            used.append(outcome[0])
-            templates.append(outcome[1][:1])
-        progress(done, len(paths))
+    with closing(analyzer.stream(paths)) as outcomes:
+        for done, outcome in enumerate(outcomes, start=1):
+            if isinstance(outcome, Failure):
+                failed.append(outcome)
+            else:
+                used.append(outcome[0])
+                templates.append(outcome[1][:1])
+            progress(done, len(paths))
     if not used:
         raise NoFaceError(f"no face in {len(paths)} photographs: {failed[0].reason}")
     distances = pairwise(np.concatenate(templates), np.concatenate(templates), decision.metric)

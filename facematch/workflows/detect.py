@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from facematch.errors import InputError
 from facematch.imaging.align import align_face
-from facematch.imaging.decode import load_photograph
 from facematch.imaging.draw import make_folder, write_image
 from facematch.imaging.placing import Placing
 from facematch.imaging.quality import measure_quality
 from facematch.imaging.selection import select_faces
-from facematch.pipeline import Detector, Failure
-from facematch.types import Face, FaceChoice, Photograph
+from facematch.pipeline import Detector, Detectors, Failure, Reader, in_order
+from facematch.types import Face, FaceChoice, UInt8Array
+
+# Photographs that are looked at or wait to be taken, for each that is looked at at once.
+_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectResult:
     """The faces of one photograph, most certain first."""
 
-    photograph: Photograph
+    path: str
+    size_wh: tuple[int, int]
     faces: tuple[Face, ...]
 
 
@@ -34,15 +38,32 @@ class AlignedCrop:
     face_index: int
 
 
-def detect(paths: Iterable[Path], detector: Detector) -> Iterator[DetectResult | Failure]:
-    """Finds the faces of photographs; a photograph without any is a result, not a failure."""
-    for path in paths:
+def detect(
+    paths: Iterable[Path], detector: Detector, *, side_by_side: int = 1
+) -> Generator[DetectResult | Failure, None, None]:
+    """Finds the faces of photographs; a photograph without any is a result, not a failure.
+
+    Close it when it is left early, so that no more photographs are begun.
+
+    Args:
+        paths: the photographs.
+        detector: finds faces.
+        side_by_side: how many are looked at at once.
+
+    Yields:
+        One item per path, in order.
+    """
+    reader, detectors = Reader(), Detectors(detector)
+
+    def found(path: Path) -> DetectResult | Failure:
         try:
-            photograph = load_photograph(path)
+            with reader.read(path) as photograph, detectors.lent() as lent:
+                faces = tuple(lent.detect(photograph.image_rgb))
+                return DetectResult(photograph.path, photograph.size_wh, faces)
         except InputError as error:
-            yield Failure(str(path), str(error))
-            continue
-        yield DetectResult(photograph, tuple(detector.detect(photograph.image_rgb)))
+            return Failure(str(path), str(error))
+
+    return in_order(found, paths, at_once=side_by_side, ahead=_AHEAD * side_by_side)
 
 
 def align(
@@ -53,6 +74,7 @@ def align(
     choice: FaceChoice,
     *,
     border: int = 0,
+    side_by_side: int = 1,
 ) -> Iterator[AlignedCrop | Failure]:
     """Writes the aligned 112x112 crops of photographs as PNG, mirroring the folders.
 
@@ -65,6 +87,7 @@ def align(
         detector: finds faces.
         choice: which faces; with ``all``, ``-1``, ``-2`` … is added to the names.
         border: extra pixels on each side of the crop.
+        side_by_side: how many photographs are looked at at once.
 
     Raises:
         OutputError: a crop cannot be written, or might replace a photograph; in that case
@@ -73,19 +96,34 @@ def align(
     root = source if source.is_dir() else source.parent
     folder_of = {path: destination / path.relative_to(root).parent for path in photographs}
     placing = Placing(photographs, folder_of.values())
-    for path in photographs:
+    reader, detectors = Reader(), Detectors(detector)
+
+    def cut(path: Path) -> tuple[Path, Mapping[int, UInt8Array] | Failure]:
+        """The crops by number of the face."""
         try:
-            photograph = load_photograph(path)
-            found = detector.detect(photograph.image_rgb)
-            crops = [align_face(photograph.image_rgb, face) for face in found]
-            qualities = [measure_quality(f, c) for f, c in zip(found, crops, strict=True)]
-            selection = select_faces(found, choice, photograph.size_wh, photograph.path, qualities)
+            with reader.read(path) as photograph, detectors.lent() as lent:
+                image = photograph.image_rgb
+                found = lent.detect(image)
+                crops = [align_face(image, face) for face in found]
+                qualities = [measure_quality(f, c) for f, c in zip(found, crops, strict=True)]
+                size_wh = photograph.size_wh
+                selection = select_faces(found, choice, size_wh, photograph.path, qualities)
+                return path, {
+                    index: align_face(image, found[index], border=border)
+                    for index in selection.faces
+                }
         except InputError as error:
-            yield Failure(str(path), str(error))
-            continue
-        for position, index in enumerate(selection.faces, start=1):
-            suffix = f"-{position}" if choice is FaceChoice.ALL else ""
-            make_folder(folder_of[path])
-            target = placing.name(folder_of[path], f"{path.stem}{suffix}")
-            write_image(target, align_face(photograph.image_rgb, found[index], border=border))
-            yield AlignedCrop(str(path), str(target), index)
+            return path, Failure(str(path), str(error))
+
+    ahead = _AHEAD * side_by_side
+    with closing(in_order(cut, photographs, at_once=side_by_side, ahead=ahead)) as outcomes:
+        for path, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                yield outcome
+                continue
+            for position, (index, crop) in enumerate(outcome.items(), start=1):
+                suffix = f"-{position}" if choice is FaceChoice.ALL else ""
+                make_folder(folder_of[path])
+                target = placing.name(folder_of[path], f"{path.stem}{suffix}")
+                write_image(target, crop)
+                yield AlignedCrop(str(path), str(target), index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,24 +44,25 @@ def embed(
     references: list[Reference] = []
     templates: list[Float32Array] = []
     failed: list[Failure] = []
-    for done, outcome in enumerate(analyzer.stream(paths), start=1):
-        if isinstance(outcome, Failure):
-            failed.append(outcome)
-        else:
-            photograph, rows = outcome
-            templates.append(rows)
-            references += [
-                Reference(
-                    subject="",
-                    source_path=photograph.path,
-                    source_sha256=photograph.sha256,
-                    box_xyxy=face.face.box_xyxy,
-                    quality=face.quality,
-                    enrolled_at=time.time(),
-                )
-                for face in photograph.faces
-            ]
-        progress(done, len(paths))
+    with closing(analyzer.stream(paths)) as outcomes:
+        for done, outcome in enumerate(outcomes, start=1):
+            if isinstance(outcome, Failure):
+                failed.append(outcome)
+            else:
+                photograph, rows = outcome
+                templates.append(rows)
+                references += [
+                    Reference(
+                        subject="",
+                        source_path=photograph.path,
+                        source_sha256=photograph.sha256,
+                        box_xyxy=face.face.box_xyxy,
+                        quality=face.quality,
+                        enrolled_at=time.time(),
+                    )
+                    for face in photograph.faces
+                ]
+            progress(done, len(paths))
     if not references:
         why = f"; the first failure: {failed[0].reason}" if failed else ""
         raise NoFaceError(f"no photograph gave a template{why}")

@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,26 +234,28 @@ def enroll(
     ) as writer:
         tasks = _tasks(items, writer.subject_by_source(), skipped, failed)
         waiting = sum(1 + len(task.copies) for task in tasks)
-        outcomes = analyzer.stream(task.item.path for task in tasks)
         committed_at, interval_s = time.monotonic(), commit_every_s
         try:
-            for task, outcome in zip(tasks, outcomes, strict=True):
-                if isinstance(outcome, Failure):
-                    failed += [outcome, *(_same_failure(outcome, copy) for copy in task.copies)]
-                else:
-                    photograph, templates = outcome
-                    writer.add(_references(task.item.subject, photograph, keep_crops), templates)
-                    enrolled += _enrolled(task.item.subject, photograph)
-                    for copy in task.copies:
-                        _note_copy(copy, task.item.subject, skipped, failed)
-                waiting -= 1 + len(task.copies)
-                progress(len(items) - waiting, len(items))
-                if time.monotonic() - committed_at > interval_s:
-                    started_at = time.monotonic()
-                    writer.commit()
-                    committed_at = time.monotonic()
-                    # A commit writes the whole file: in a large gallery, less often.
-                    interval_s = max(interval_s, 20 * (committed_at - started_at))
+            with closing(analyzer.stream(task.item.path for task in tasks)) as outcomes:
+                for task, outcome in zip(tasks, outcomes, strict=True):
+                    if isinstance(outcome, Failure):
+                        failed += [outcome, *(_same_failure(outcome, copy) for copy in task.copies)]
+                    else:
+                        photograph, templates = outcome
+                        writer.add(
+                            _references(task.item.subject, photograph, keep_crops), templates
+                        )
+                        enrolled += _enrolled(task.item.subject, photograph)
+                        for copy in task.copies:
+                            _note_copy(copy, task.item.subject, skipped, failed)
+                    waiting -= 1 + len(task.copies)
+                    progress(len(items) - waiting, len(items))
+                    if time.monotonic() - committed_at > interval_s:
+                        started_at = time.monotonic()
+                        writer.commit()
+                        committed_at = time.monotonic()
+                        # A commit writes the whole file: in a large gallery, less often.
+                        interval_s = max(interval_s, 20 * (committed_at - started_at))
         except KeyboardInterrupt as stop:
             _commit(writer, enrolled)
             raise EnrolmentInterrupted(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from facematch.gallery.keys import Keys
 from facematch.gallery.locking import WriterLock
 from facematch.gallery.reembedding import write_reembedded
 from facematch.gallery.state import GalleryState, state_of
-from facematch.pipeline import Analyzer
+from facematch.pipeline import Analyzer, in_order
 from facematch.types import ARCFACE_112, Reference, UInt8Array
 
 _CROPS_AT_ONCE = 32
@@ -89,15 +90,15 @@ def reembed(
             crops: list[tuple[int, UInt8Array]] = []
             missing: list[Missing] = []
             from_crops = 0
-            for row in range(len(gallery)):
-                reference = gallery.reference(row)
-                found = _picture(reference, analyzer)
-                if isinstance(found, str):
-                    missing.append(Missing(row, reference.subject, reference.source_path, found))
-                else:
-                    crops.append((row, found))
-                    from_crops += _crop_fits(reference, analyzer)
-                progress(row + 1, len(gallery))
+            with closing(_pictures(gallery, analyzer)) as pictures:
+                for row, (reference, found) in enumerate(pictures):
+                    if isinstance(found, str):
+                        subject, source = reference.subject, reference.source_path
+                        missing.append(Missing(row, subject, source, found))
+                    else:
+                        crops.append((row, found))
+                        from_crops += _crop_fits(reference, analyzer)
+                    progress(row + 1, len(gallery))
             written = not missing or drop_missing
             if written:
                 size = analyzer.identity.embedding_size
@@ -120,6 +121,19 @@ def _batches(crops: list[tuple[int, UInt8Array]]) -> Iterator[list[UInt8Array]]:
 
 def _crop_fits(reference: Reference, analyzer: Analyzer) -> bool:
     return reference.crop_rgb is not None and analyzer.alignment == ARCFACE_112
+
+
+def _pictures(
+    gallery: Gallery, analyzer: Analyzer
+) -> Generator[tuple[Reference, UInt8Array | str], None, None]:
+    """Each reference with its picture, or why there is none."""
+    at_once = analyzer.side_by_side
+    return in_order(
+        lambda reference: (reference, _picture(reference, analyzer)),
+        map(gallery.reference, range(len(gallery))),
+        at_once=at_once,
+        ahead=2 * at_once,
+    )
 
 
 def _picture(reference: Reference, analyzer: Analyzer) -> UInt8Array | str:

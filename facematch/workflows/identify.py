@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +78,10 @@ def identify(
     decision: DecisionThreshold,
     *,
     top: int = 5,
-) -> Iterator[IdentifyResult | Failure]:
+) -> Generator[IdentifyResult | Failure, None, None]:
     """Searches every chosen face of every photograph.
+
+    Close it when it is left early, so that no more photographs are begun.
 
     Args:
         paths: the photographs.
@@ -96,24 +99,25 @@ def identify(
     """
     # Who else it may be matters, also to somebody who asked for one candidate.
     looked_at = max(top, _CONTESTANTS) if gallery.distinct else top
-    for outcome in analyzer.stream(paths):
-        if isinstance(outcome, Failure):
-            yield outcome
-            continue
-        photograph, templates = outcome
-        found = gallery.search(templates, top=looked_at, metric=decision.metric)
-        yield IdentifyResult(
-            photograph,
-            tuple(
-                IdentifiedFace(
-                    face,
-                    candidates[:top],
-                    unknown=not accepts(candidates[0].distance, decision.threshold),
-                    contested=_contested(candidates, gallery, decision.threshold),
-                )
-                for face, candidates in zip(photograph.faces, found, strict=True)
-            ),
-        )
+    with closing(analyzer.stream(paths)) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                yield outcome
+                continue
+            photograph, templates = outcome
+            found = gallery.search(templates, top=looked_at, metric=decision.metric)
+            yield IdentifyResult(
+                photograph,
+                tuple(
+                    IdentifiedFace(
+                        face,
+                        candidates[:top],
+                        unknown=not accepts(candidates[0].distance, decision.threshold),
+                        contested=_contested(candidates, gallery, decision.threshold),
+                    )
+                    for face, candidates in zip(photograph.faces, found, strict=True)
+                ),
+            )
 
 
 def _contested(

@@ -33,6 +33,14 @@ _ADDRESSES = MOST_BYTES + (1 << 30)
 # For what waits and does not compute. Generous: on a busy machine everything waits.
 _MOST_WALL_S = 30.0
 _LOOK_EVERY_S = 0.02
+# What a library does that reads where there is nothing, finds itself out, or finds no end.
+_DEATHS = {
+    -number
+    for number in (
+        *(signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL),
+        *(signal.SIGPROF, signal.SIGKILL),
+    )
+}
 
 
 class _Shared(ctypes.Structure):
@@ -69,11 +77,12 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What became of the cases of one target."""
+    """What became of the cases of one target; of the refused ones, ``died`` killed a child."""
 
     cases: int = 0
     accepted: int = 0
     refused: int = 0
+    died: int = 0
     failed: int = 0
     elapsed_s: float = 0.0
     worst_s: float = 0.0
@@ -130,6 +139,10 @@ def _run(
                 told = stream.read()
             tally.take(shared)
             at = shared.number + 1
+            if target.apart and status in _DEATHS:
+                tally.refused += 1
+                tally.died += 1
+                continue
             failure = _ended(status, told)
             if failure is not None:
                 what, detail = failure
@@ -195,7 +208,8 @@ def _work(
         written = os.open(place / "output", os.O_RDWR | os.O_CREAT)
         os.dup2(written, 1)
         os.dup2(written, 2)
-        limit = _address_bytes() + _ADDRESSES
+        # A child process that facematch itself starts has the limit that cases are judged by.
+        limit = _address_bytes() + (MOST_BYTES if target.apart else _ADDRESSES)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         warnings.filterwarnings("ignore", module=r"PIL\.")  # as the command line does
@@ -227,7 +241,7 @@ def _one(
         target.read(content, place)
         shared.accepted += 1
     except FacematchError as error:
-        failure = _judge_refusal(error)
+        failure = _judge_refusal(error, target)
         shared.refused += failure is None
     except Exception as error:  # noqa: BLE001  (whatever it is, it is what is looked for)
         failure = _raised(error)
@@ -246,9 +260,9 @@ def _one(
     return failure
 
 
-def _judge_refusal(error: FacematchError) -> tuple[str, str] | None:
+def _judge_refusal(error: FacematchError, target: Target) -> tuple[str, str] | None:
     cause: BaseException | None = error
-    while cause is not None:
+    while cause is not None and not target.apart:
         if isinstance(cause, MemoryError):
             return "memory", f"more than {_ADDRESSES >> 20} MiB of addresses: {error}"
         cause = cause.__cause__

@@ -8,62 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import random
-import struct
 import tempfile
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
+import h5py
 import numpy as np
 from gallery_torture.world import IDENTITY, Entry, templates_of
 
 from facematch.gallery import Gallery, GalleryWriter, write_templates
 from facematch.gallery.format import CHECKSUMS, FORMAT_VERSION
-from facematch.gallery.seal import SEAL_BYTES, Seal, structure_digest
+from facematch.gallery.lookup3 import lookup3
+from facematch.gallery.seal import SEAL_BYTES, Extent, Seal, structure_digest
 from facematch.gallery.structure import read_structure
 from fuzzing.mutation import mutated
 
 # Magic numbers of HDF5 structures that end with a checksum.
-_SIGNATURES = (b"OHDR", b"OCHK", b"FRHP", b"FHDB", b"FHIB", b"BTHD", b"BTLF", b"BTIN", b"SMTB")
+_SIGNATURES = (b"OHDR", b"OCHK", b"FRHP", b"FHIB", b"BTHD", b"BTLF", b"BTIN", b"SMTB")
 _SUPERBLOCK = b"\x89HDF\r\n\x1a\n"
 _PEOPLE = (Entry("Ada", 1), Entry("Bob", 2), Entry("Ada", 3), Entry("Zoë", 5))
-_MASK = 0xFFFFFFFF
-
-
-def _rot(x: int, k: int) -> int:
-    return ((x << k) | (x >> (32 - k))) & _MASK
-
-
-def lookup3(data: bytes) -> int:
-    """Bob Jenkins' ``hashlittle`` with the initial value 0, as HDF5 uses it."""
-    a = b = c = (0xDEADBEEF + len(data)) & _MASK
-    if len(data) == 0:
-        return c
-    words = struct.unpack(
-        f"<{-(-len(data) // 12) * 3}L", data.ljust(-(-len(data) // 12) * 12, b"\0")
-    )
-    for i in range(0, len(words) - 3, 3):
-        a, b, c = (a + words[i]) & _MASK, (b + words[i + 1]) & _MASK, (c + words[i + 2]) & _MASK
-        a = ((a - c) & _MASK) ^ _rot(c, 4)
-        c = (c + b) & _MASK
-        b = ((b - a) & _MASK) ^ _rot(a, 6)
-        a = (a + c) & _MASK
-        c = ((c - b) & _MASK) ^ _rot(b, 8)
-        b = (b + a) & _MASK
-        a = ((a - c) & _MASK) ^ _rot(c, 16)
-        c = (c + b) & _MASK
-        b = ((b - a) & _MASK) ^ _rot(a, 19)
-        a = (a + c) & _MASK
-        c = ((c - b) & _MASK) ^ _rot(b, 4)
-        b = (b + a) & _MASK
-    a, b, c = (a + words[-3]) & _MASK, (b + words[-2]) & _MASK, (c + words[-1]) & _MASK
-    c = ((c ^ b) - _rot(b, 14)) & _MASK
-    a = ((a ^ c) - _rot(c, 11)) & _MASK
-    b = ((b ^ a) - _rot(a, 25)) & _MASK
-    c = ((c ^ b) - _rot(b, 16)) & _MASK
-    a = ((a ^ c) - _rot(c, 4)) & _MASK
-    b = ((b ^ a) - _rot(a, 14)) & _MASK
-    return ((c ^ b) - _rot(b, 24)) & _MASK
+# Blocks of a fractal heap have their checksum inside, over all of the first one's 1024 bytes.
+_HEAP, _HEAP_SUM, _HEAP_BYTES = b"FHDB", 18, 1024
 
 
 @dataclass(frozen=True)
@@ -73,12 +40,14 @@ class Forgeable:
     Attributes:
         content: the file.
         guarded: (start, length) of each structure that is followed by its lookup3.
+        heaps: start of each block of 1024 bytes that has it inside.
         hot: offsets of all bytes of those structures, and of the seal's fields.
         columns: (offset, nbytes, offset of the checksums) of each dataset of a gallery.
     """
 
     content: bytes
     guarded: tuple[tuple[int, int], ...]
+    heaps: tuple[int, ...]
     hot: tuple[int, ...]
     columns: tuple[tuple[int, int, int], ...]
 
@@ -98,6 +67,34 @@ def _guarded(content: bytes) -> tuple[tuple[int, int], ...]:
                     break
             at = content.find(signature, at + 1)
     return tuple(found)
+
+
+def _heaps(content: bytes) -> tuple[int, ...]:
+    """Blocks of heaps whose checksum is found in them."""
+    found = []
+    at = content.find(_HEAP)
+    while at >= 0:
+        if _heap_sum(content[at : at + _HEAP_BYTES]) == content[at + _HEAP_SUM :][:4]:
+            found.append(at)
+        at = content.find(_HEAP, at + 1)
+    return tuple(found)
+
+
+def _heap_sum(block: bytes) -> bytes:
+    return _sum(block[:_HEAP_SUM] + bytes(4) + block[_HEAP_SUM + 4 :])
+
+
+def _sum(structure: bytes) -> bytes:
+    return lookup3(structure).to_bytes(4, "little")
+
+
+def _hot(content: bytes) -> tuple[list[int], tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """Offsets of the bytes of all structures, and where they are."""
+    guarded, heaps = _guarded(content), _heaps(content)
+    inside = [i for start, length in guarded for i in range(start, start + length)]
+    # Of a heap, what is used; several times, because it is small and all is decided there.
+    used = [at + i for at in heaps for i in range(_HEAP_BYTES) if content[at + i]]
+    return inside + 3 * used, guarded, heaps
 
 
 @cache
@@ -120,10 +117,9 @@ def gallery() -> Forgeable:
                 extent = structure.extents[name]
                 columns.append((extent.offset, extent.nbytes, place))
                 place += 32 * len(opened.column(name).digests)
-    guarded = _guarded(content)
-    structures = [i for start, length in guarded for i in range(start, start + length)]
+    structures, guarded, heaps = _hot(content)
     values = [offset + i for offset, nbytes, _ in columns for i in range(min(nbytes, 64))]
-    return Forgeable(content, guarded, (*structures, *values), tuple(columns))
+    return Forgeable(content, guarded, heaps, (*structures, *values), tuple(columns))
 
 
 @cache
@@ -135,7 +131,26 @@ def templates() -> Forgeable:
         write_templates(path, IDENTITY, references, templates_of(_PEOPLE))
         content = path.read_bytes()
     used = np.flatnonzero(np.frombuffer(content, np.uint8)[:8192]).tolist()
-    return Forgeable(content, (), tuple(used), ())
+    return Forgeable(content, (), (), tuple(used), ())
+
+
+@cache
+def newer_templates() -> Forgeable:
+    """The same in newer structures, with more attributes than lie in a header."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.h5"
+        path.write_bytes(templates().content)
+        newer = path.with_name("newer.h5")
+        with h5py.File(path) as old, h5py.File(newer, "w", libver=("v110", "v110")) as file:
+            for name in old:
+                old.copy(name, file)
+            for name, value in old.attrs.items():
+                file.attrs[name] = value
+            for number in range(4):
+                file.attrs[f"more {number}"] = number
+        content = newer.read_bytes()
+    structures, guarded, heaps = _hot(content)
+    return Forgeable(content, guarded, heaps, tuple(structures), ())
 
 
 def gallery_case(rng: random.Random) -> bytes:
@@ -144,17 +159,23 @@ def gallery_case(rng: random.Random) -> bytes:
     data = bytearray(mutated(rng, seed.content, [seed.content], seed.hot, most=4))
     if rng.random() < 0.1 or len(data) < SEAL_BYTES:
         return bytes(data)
-    for start, length in seed.guarded:
-        if data[start : start + length] != seed.content[start : start + length]:
-            data[start + length : start + length + 4] = struct.pack(
-                "<L", lookup3(bytes(data[start : start + length]))
-            )
+    _fit_structures(data, seed)
     if rng.random() < 0.7:
         _fit_blocks(data, seed)
     size = len(data)
     if rng.random() < 0.9 and size == len(seed.content):
         data[:SEAL_BYTES] = Seal(FORMAT_VERSION, size, _digest(data, seed)).pack()
     return bytes(data)
+
+
+def _fit_structures(data: bytearray, seed: Forgeable) -> None:
+    for start, length in seed.guarded:
+        if data[start : start + length] != seed.content[start : start + length]:
+            data[start + length : start + length + 4] = _sum(bytes(data[start : start + length]))
+    for start in seed.heaps:
+        block = bytes(data[start : start + _HEAP_BYTES])
+        if len(block) == _HEAP_BYTES and block != seed.content[start : start + _HEAP_BYTES]:
+            data[start + _HEAP_SUM : start + _HEAP_SUM + 4] = _heap_sum(block)
 
 
 def _fit_blocks(data: bytearray, seed: Forgeable) -> None:
@@ -169,15 +190,14 @@ def _fit_blocks(data: bytearray, seed: Forgeable) -> None:
 
 
 def _digest(data: bytearray, seed: Forgeable) -> bytes:
-    from io import BytesIO
-
-    from facematch.gallery.seal import Extent
-
     extents = [Extent(offset, nbytes) for offset, nbytes, _ in seed.columns]
     return structure_digest(BytesIO(data), extents, len(data)) or bytes(32)
 
 
 def templates_case(rng: random.Random) -> bytes:
     """Exported templates, changed."""
-    seed = templates()
-    return mutated(rng, seed.content, [seed.content], seed.hot, most=4)
+    seed = templates() if rng.random() < 0.5 else newer_templates()
+    data = bytearray(mutated(rng, seed.content, [seed.content], seed.hot, most=4))
+    if rng.random() < 0.9:
+        _fit_structures(data, seed)
+    return bytes(data)

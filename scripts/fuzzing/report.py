@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from fuzzing.children import Tally
 
-_HEAD = ("target", "cases", "read", "refused", "failed", "cases/s", "worst CPU", "worst memory")
+_HEAD = (
+    "target",
+    "cases",
+    "read",
+    "refused",
+    "child died",
+    "failed",
+    "cases/s",
+    "worst CPU",
+    "worst memory",
+)
 
 
 def table(tallies: Mapping[str, Tally]) -> str:
@@ -29,6 +39,7 @@ def _row(name: str, tally: Tally) -> tuple[str, ...]:
         f"{tally.cases:,}",
         f"{tally.accepted:,}",
         f"{tally.refused:,}",
+        f"{tally.died:,}",
         f"{tally.failed:,}",
         f"{tally.cases / max(tally.elapsed_s, 1e-9):,.0f}",
         f"{tally.worst_s:.2f} s",
@@ -42,6 +53,7 @@ def _sum(tallies: Mapping[str, Tally]) -> Tally:
         total.cases += tally.cases
         total.accepted += tally.accepted
         total.refused += tally.refused
+        total.died += tally.died
         total.failed += tally.failed
         total.elapsed_s += tally.elapsed_s
         total.worst_s = max(total.worst_s, tally.worst_s)

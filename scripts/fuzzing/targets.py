@@ -18,6 +18,8 @@ from facematch.embedding import graph as networks
 from facematch.embedding.bundle import load_bundle
 from facematch.errors import FacematchError, InputError, UnknownSubjectError
 from facematch.gallery import Gallery, import_templates
+from facematch.gallery.exchange.hdf5 import read_described
+from facematch.gallery.exchange.inspection import describe
 from facematch.gallery.opening import open_damaged
 from facematch.imaging.decode import DEFAULT_LIMITS, decode_image
 from facematch.training.data.archives import ArchiveSource
@@ -29,9 +31,9 @@ from facematch.workflows.evaluate.store import is_result, load_system
 from fuzzing import hdf5, pictures, texts
 from fuzzing import networks as network_files
 
-# A repair reads the structure in a process of its own first, which takes as long as a hundred
-# other cases.
-_REPAIRED_EVERY = 100
+# Exported templates are described by a process of their own, which takes as long as hundreds of
+# other cases: so most are described in the one that tries the cases.
+_DESCRIBED_APART_EVERY = 200
 
 
 class WrongAnswerError(Exception):
@@ -48,7 +50,9 @@ class Target:
         case: makes the content of one file.
         read: reads a file with this content; the folder is the process's own.
         suffix: of the file's name.
-        silent: whether the codecs must be; OpenCV's say what is wrong with a training crop.
+        silent: whether the codecs must be; OpenCV's say what is wrong with a training crop, and
+            nobody hears what a child process says.
+        apart: whether facematch reads it in a child process, whose end by a signal is a refusal.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Target:
     read: Callable[[bytes, Path], None]
     suffix: str
     silent: bool = True
+    apart: bool = False
 
 
 def _written(content: bytes, folder: Path, name: str) -> Path:
@@ -88,13 +93,17 @@ def _read_gallery(content: bytes, folder: Path) -> None:
                 gallery.find_subject("Ada")
             _ = gallery.distinct
     finally:
-        if zlib.crc32(content) % _REPAIRED_EVERY == 0:
-            with path.open("rb") as file:
-                open_damaged(file, path)  # as a repair does
+        with path.open("rb") as file:
+            open_damaged(file, path)  # as a repair does
 
 
 def _read_templates(content: bytes, folder: Path) -> None:
-    import_templates(_written(content, folder, "t.h5"), IDENTITY, subject="Ada")
+    path = _written(content, folder, "t.h5")
+    if zlib.crc32(content) % _DESCRIBED_APART_EVERY == 0:
+        import_templates(path, IDENTITY, subject="Ada")
+        return
+    with path.open("rb") as file:
+        read_described(file, path, describe(file))
 
 
 def _bundle(folder: Path) -> tuple[Path, dict[str, str]]:
@@ -183,7 +192,7 @@ TARGETS = (
     Target("pictures", 47, pictures.case, _read_picture, ".picture"),
     Target("pairs", 10, texts.pairs_case, _read_pairs, ".csv"),
     Target("gallery", 3, hdf5.gallery_case, _read_gallery, ".h5"),
-    Target("templates", 5, hdf5.templates_case, _read_templates, ".h5"),
+    Target("templates", 5, hdf5.templates_case, _read_templates, ".h5", silent=False, apart=True),
     Target("card", 8, texts.card_case, _read_card, ".json"),
     Target("graph", 3, network_files.graph_case, _read_graph, ".xml"),
     Target("weights", 3, network_files.weights_case, _read_weights, ".safetensors"),

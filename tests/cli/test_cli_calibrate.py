@@ -273,6 +273,14 @@ def test_all_pairs_of_a_large_folder_are_counted(
     assert page.count("data:image/jpeg") >= 2
     refused(run(*arguments, "--group", "age"), 2, "no column 'age'")
 
+    def interrupted(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    Path("c.json").unlink()
+    monkeypatch.setattr("facematch.cli.progress.Progress.then", lambda self, what: interrupted)
+    refused(run(*arguments, "-q"), 130, "interrupted")
+    assert not Path("c.json").exists()
+
 
 def test_a_second_run_takes_the_templates_from_the_cache(tmp_path: Path) -> None:
     for name, colour in (("Ann", RED), ("Bob", GREEN)):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from facematch.cli import asking
-from facematch.cli.foreign import escaped, finite, shortened
+from facematch.cli.foreign import escaped, finite, json_text, shortened
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,18 @@ def test_escaped_text_can_be_printed_and_steers_nothing(text: str) -> None:
     shown.encode("utf-8")
     assert all(unicodedata.category(c) not in {"Cc", "Cs"} for c in shown)
     assert escaped(shown) == shown
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_json_steers_nothing_and_loses_nothing(document: dict[str, str]) -> None:
+    shown = json_text(document)
+    assert all(unicodedata.category(c) not in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"} for c in shown)
+    assert json.loads(shown) == document
+
+
+def test_json_shows_names_as_they_are_written() -> None:
+    assert json_text({"Zoë": "نیلوفر\u200cها 山田"}) == '{"Zoë": "نیلوفر\u200cها 山田"}'
+    assert json_text("a\u202eb\x7f\x9b\U000e0041") == '"a\\u202eb\\u007f\\u009b\\udb40\\udc41"'
 
 
 @given(st.text(max_size=40).map(escaped), st.integers(2, 30))

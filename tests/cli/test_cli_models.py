@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,28 @@ def test_show_survives_a_hostile_card(copied: Path) -> None:
     assert "\x07" not in text
     assert "terms: \\x1b]0;owned\\x07 research\\nonly x" in text
     assert document(run("show", copied, "--json"))["card"]["score"] is None
+
+
+HOSTILE = "compact\x1b[2J\u202e\x9b31m\u2066gnp"
+STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_a_hostile_name_or_text_steers_no_terminal(
+    copied: Path, command: str, options: tuple[str, ...]
+) -> None:
+    folder = copied.rename(copied.with_name(f"named {HOSTILE}"))
+    change_card(folder, name=HOSTILE, description=HOSTILE, terms=HOSTILE, **{HOSTILE: HOSTILE})
+    result = run(command, *([folder] if command == "show" else []), *options)
+    assert result.exit_code == 0, result.output
+    assert STEERING.search(result.output) is None
+    assert "\\u202e" in result.output
+
+
+def test_a_name_longer_than_any_folder_is_refused(copied: Path) -> None:
+    change_card(copied, name="m" * 256)
+    refused(run("show", copied), 5, "not a model card", "256 characters")
 
 
 def test_verify_runs_the_network(models_root: Path) -> None:

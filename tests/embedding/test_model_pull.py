@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 import socket
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -324,6 +325,18 @@ def test_file_is_not_executed(tmp_path: Path) -> None:
         pull_model(UNPINNED, from_file=tmp_path / "file.pt", confirm=agree)
     torch.load(tmp_path / "file.pt", weights_only=False)
     assert (tmp_path / "sprung").exists(), "the trap must work for the test to mean anything"
+
+
+def test_no_member_of_a_file_is_written_where_it_says(tmp_path: Path, models_root: Path) -> None:
+    folder = tmp_path / "some" / "folder"
+    folder.mkdir(parents=True)
+    torch.save({"conv.weight": torch.zeros(1)}, folder / "file.pt")
+    with zipfile.ZipFile(folder / "file.pt", "a") as archive:
+        archive.writestr("../../outside", b"x")
+        archive.writestr(str(tmp_path / "outside"), b"x")
+    with pytest.raises(ModelFormatError, match=r"file\.pt: "):
+        pull_model(UNPINNED, from_file=folder / "file.pt", confirm=agree)
+    assert not list(tmp_path.glob("**/outside*"))
 
 
 def without(key: str) -> dict[str, torch.Tensor]:

@@ -187,6 +187,34 @@ def set_external(file: h5py.File) -> None:
     file["subject"] = h5py.ExternalLink("elsewhere.h5", "subject")
 
 
+def set_external_storage(file: h5py.File) -> None:
+    raw = Path(file.filename).with_name("raw")
+    raw.write_bytes(bytes(128))
+    del file["templates"]
+    file.create_dataset("templates", (2, 16), "<f4", external=[(str(raw), 0, 128)])
+
+
+def set_virtual(file: h5py.File) -> None:
+    source = Path(file.filename).with_name("source.h5")
+    with h5py.File(source, "w") as other:
+        other["x"] = file["templates"][...]
+    layout = h5py.VirtualLayout((2, 16), "<f4")
+    layout[...] = h5py.VirtualSource(source, "x", (2, 16))
+    del file["templates"]
+    file.create_virtual_dataset("templates", layout)
+
+
+def set_references(file: h5py.File) -> None:
+    target = file["crop_rgb"].ref
+    del file["enrolled_at"]
+    file.create_dataset("enrolled_at", data=[target] * 2, dtype=h5py.ref_dtype)
+
+
+def set_recursive(file: h5py.File) -> None:
+    del file["templates"]
+    file["templates"] = file["/"]
+
+
 def set_variable_text(file: h5py.File) -> None:
     del file["subject"]
     file["subject"] = ["a", "b"]
@@ -233,6 +261,10 @@ def drop_path(file: h5py.File) -> None:
         set_digest,
         set_crop_row,
         set_external,
+        set_external_storage,
+        set_virtual,
+        set_references,
+        set_recursive,
         set_variable_text,
         set_bomb,
         set_short,
@@ -396,6 +428,7 @@ def lying_shape(folder: Path) -> bytes:
         ("embedding_size", np.array(-1, "<i4"), "templates has the shape"),
         ("model", np.array([b"a", b"b"]), "single values"),
         ("other", np.zeros(1), "members"),
+        ("../../outside", np.zeros(1), "members"),
         ("model", None, "members"),
     ],
 )
@@ -419,6 +452,7 @@ def test_arrays_are_not_taken_on_trust(
     with pytest.raises(GalleryFormatError, match=words) as caught:
         import_templates(path.with_suffix(".csv"), IDENTITY)
     assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path.parent.parent / "outside.npy").exists()
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import resource
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -180,6 +183,17 @@ def test_modes(name: str) -> None:
     assert image.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(image[:, : WIDTH // 2] - left).max() <= tolerance
     assert np.abs(image[:, WIDTH // 2 :] - right).max() <= tolerance
+
+
+@pytest.mark.parametrize("kind", [*samples(), *MODES])
+@pytest.mark.parametrize("strip", [1, 5 * WIDTH])
+def test_strips_are_put_together_again(
+    kind: str, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = samples()[kind] if kind in samples() else MODES[kind][0]
+    whole = decode_image(data, kind)
+    monkeypatch.setattr("facematch.imaging.pixels._STRIP_PIXELS", strip)
+    np.testing.assert_array_equal(decode_image(data, kind), whole)
 
 
 def test_16_bit_colour_png() -> None:
@@ -371,7 +385,6 @@ def bmp_header(width: int, height: int) -> bytes:
     ("data", "size"),
     [
         (png_file(20_000, 20_000, 8, 2, b""), "20,000x20,000"),
-        (webp_canvas(16_000, 16_000), "16,000x16,000"),
         (bmp_header(20_000, 20_000), "20,000x20,000"),
         (png_file(30_001, 1, 8, 2, b""), "30,001x1"),  # few pixels, but a side too long
         (png_file(2**31 - 1, 2**31 - 1, 8, 2, b""), "2,147,483,647x2,147,483,647"),
@@ -381,6 +394,69 @@ def test_bombs_are_refused_by_their_header(data: bytes, size: str) -> None:
     # None of these has pixels: had decoding begun, the error would be another one.
     with pytest.raises(ImageTooLargeError, match=rf"^bomb: {size} pixels .*100,000,000"):
         decode_image(data, "bomb")
+
+
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """An AVIF or HEIC file whose properties claim this size."""
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">LL", width, height) + data[at + 8 :]
+
+
+# What Pillow or libheif refuse by themselves never reaches the bounds of ours.
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [
+        pytest.param(webp_canvas(16_000, 16_000), "60,000,000", id="webp"),
+        pytest.param(webp_canvas(7_750, 7_750), "60,000,000", id="webp of 60 million"),
+        pytest.param(claiming(samples()["avif"], 12_000, 12_000), "100,000,000", id="avif"),
+        pytest.param(claiming(samples()["avif"], 60_000, 60_000), "AVIF", id="huge avif"),
+        pytest.param(claiming(samples()["heic"], 12_000, 12_000), "HEIC|100,000", id="heic"),
+        pytest.param(claiming(samples()["heic"], 60_000, 60_000), "HEIC", id="huge heic"),
+        pytest.param(claiming(samples()["heic"], 2**32 - 1, 1), "HEIC|100,000", id="wide heic"),
+    ],
+)
+def test_claimed_sizes_cost_no_memory(data: bytes, limit: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises((ImageTooLargeError, ImageDecodeError), match=limit):
+        decode_image(data, "bomb")
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib < 64 * 1024
+
+
+PEAK = r"""
+import re, sys
+from pathlib import Path
+from facematch.imaging.decode import decode_image
+data = Path(sys.argv[1]).read_bytes()
+Path("/proc/self/clear_refs").write_text("5")
+assert decode_image(data, "large").shape == ({side}, {side}, 3)
+print(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for the memory")
+@pytest.mark.parametrize(
+    ("kind", "side"),
+    [("translucent png", 10_000), ("avif", 10_000), ("webp", 7_745)],
+)
+def test_the_largest_picture_takes_less_than_a_gibibyte(
+    tmp_path: Path, kind: str, side: int
+) -> None:
+    if kind == "avif":
+        data = claiming(samples()["avif"], side, side)
+    else:
+        flat = Image.new("LA" if kind.startswith("translucent") else "RGB", (side, side))
+        options = {"method": 0} if kind == "webp" else {"compress_level": 1}
+        data = encode(flat, kind.split()[-1].upper(), **options)
+    (tmp_path / "large").write_bytes(data)
+    program = PEAK.format(side=side)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "large")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 1 << 20
 
 
 def test_bomb_in_a_jpeg_header() -> None:

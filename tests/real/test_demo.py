@@ -14,14 +14,9 @@ pytestmark = [pytest.mark.photos, pytest.mark.slow]
 
 
 def test_the_demo_shows_the_four_verbs() -> None:
-    fetched = subprocess.run(
-        [ROOT / ".venv/bin/python", ROOT / "scripts/get-data"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fetched.returncode != 0:
-        pytest.skip(f"the sample photographs cannot be fetched: {fetched.stderr.strip()}")
+    # The network is shut while tests run; scripts/test fetches them before.
+    if not (ROOT / "data/samples").is_dir():
+        pytest.skip("the sample photographs are not there; scripts/get-data fetches them")
     demo = subprocess.run([ROOT / "scripts/demo"], capture_output=True, text=True, check=False)
     print(demo.stdout)
     assert demo.returncode == 0, demo.stderr

@@ -21,6 +21,7 @@ def test_what_comes_is_what_the_engine_loads() -> None:
         np.testing.assert_array_equal(given, wanted)
     batches = [pixels(1), pixels(1)]
     assert len(list(coming.stream(batches))) == 2
+    np.testing.assert_array_equal(coming.beside()(pixels())[0], loaded(pixels())[0])
 
 
 class Held:

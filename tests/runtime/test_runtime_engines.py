@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -103,6 +105,21 @@ def test_a_stream_that_is_left_or_breaks_spoils_nothing(engine: Engine) -> None:
         list(network.stream(broken()))
     doubled, _ = network(pixels())
     np.testing.assert_array_equal(doubled, pixels() * 2.0 + 1)
+
+
+@pytest.mark.parametrize("net", ["pnet", "rnet", "onet"])
+def test_threads_that_run_one_network_get_the_same_to_the_bit(engine: Engine, net: str) -> None:
+    shape = {"pnet": (1, 60, 60, 3), "rnet": (4, 24, 24, 3), "onet": (4, 48, 48, 3)}[net]
+    network = engine.load(networks.source(net, shape))
+    random = np.random.default_rng(4)
+    work = [[random.uniform(0, 255, shape).astype(np.float32) for _ in range(12)] for _ in range(4)]
+    alone = [list(network.stream(batches)) for batches in work]
+    besides = [network, *(network.beside() for _ in range(3))]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda one, batches: list(one.stream(batches)), besides, work))
+    for wanted, given in zip(chain(*alone), chain(*together), strict=True):
+        for a, b in zip(wanted, given, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("size_hw", [(30, 40), (31, 40), (30, 41), (31, 41)])

@@ -134,11 +134,13 @@ def test_figures_of_the_other_benchmarks(run: ModuleType) -> None:
     calibration = load("calibration_bench", "calibration.py")
     measured = [
         calibration.Measured("sweep of 10,000,000 scores", 1.26, 572.0),
+        calibration.Measured("calibrate, all 199,990,000 pairs of 20,000 templates", 99.0, 1600.0),
         calibration.Measured("calibrate, 800 pairs, first run", 60.0, 0.0),
         calibration.Measured("calibrate, 800 pairs, second run", 2.5, 0.0),
     ]
-    sweep, peak, first, second = adapters.calibration(measured).figures
+    sweep, peak, everything, most, first, second = adapters.calibration(measured).figures
     assert (sweep.met, peak.met, first.met) == (True, True, None)
+    assert (everything.met, most.met) == (None, False)
     assert (second.ratio.median, second.met) == (24.0, True)
 
 

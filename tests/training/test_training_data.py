@@ -90,6 +90,16 @@ def test_the_second_load_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     assert again.names == first.names
 
 
+def test_no_member_of_an_archive_is_written_where_it_says(tmp_path: Path) -> None:
+    folder = tmp_path / "some" / "folder"
+    folder.mkdir(parents=True)
+    names = ("../../outside/1.png", str(tmp_path / "outside" / "2.png"), "a/../../../outside/3.png")
+    archive = archive_of(folder / "one.zip", {name: encoded(crop(1)) for name in names})
+    assert len(open_crops([archive], folder / "cache").images) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["some"]
+    assert {path.name for path in folder.iterdir()} == {"one.zip", "cache"}
+
+
 def test_a_changed_archive_is_decoded_again(tmp_path: Path) -> None:
     for seed in (1, 2):
         archive = archive_of(tmp_path / "one.zip", {"a/1.png": encoded(crop(seed))})

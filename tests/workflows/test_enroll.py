@@ -73,8 +73,9 @@ def test_one_photograph_is_not_enrolled_under_two_names(tmp_path: Path, analyzer
     assert "already enrolled as Ann" in result.failed[0].reason
 
 
+@pytest.mark.parametrize("side_by_side", [1, 3])
 def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
-    people: Path, tmp_path: Path, analyzer: Analyzer
+    people: Path, tmp_path: Path, analyzer: Analyzer, side_by_side: int
 ) -> None:
     class Interrupted(FakeDetector):
         calls = 0
@@ -90,7 +91,7 @@ def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
     gallery = tmp_path / "faces.h5"
     items = plan_enrolment([people], None).items
     with pytest.raises(EnrolmentInterrupted, match="with 32 of 61 photographs newly enrolled"):
-        enroll(items, Analyzer(Interrupted(), FakeNetwork()), gallery)
+        enroll(items, Analyzer(Interrupted(), FakeNetwork(), side_by_side=side_by_side), gallery)
     with Gallery.open(gallery) as opened:
         kept = len(opened)
     assert kept == 32  # one network batch was done

@@ -27,41 +27,38 @@ Strings are padded with zero bytes to the longest.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from facematch import __version__
-from facematch.errors import GalleryFormatError
 from facematch.gallery.atomic import replacing
+from facematch.gallery.exchange.inspection import ask, contents_of, is_exchange
+from facematch.gallery.exchange.layout import EXCHANGE_COLUMNS, TEXT, Contents, ExchangeColumn
 from facematch.gallery.exchange.records import (
     EXCHANGE_NAME,
     EXCHANGE_VERSION,
     KIND,
-    OLDEST_VERSION,
     TemplateSet,
     checked,
+    identity_of,
+    refusal,
 )
-from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS
-from facematch.gallery.patient import writing_hdf5
+from facematch.gallery.format import CROP_SHAPE
 from facematch.gallery.quality import joined_warnings, quality_from, quality_rows
 from facematch.gallery.stored import TEXT_ERRORS
-from facematch.gallery.structure import (
-    H5_ERRORS,
-    StrictReader,
-    first_line,
-    plain_errors,
-    write_identity,
-)
 from facematch.overwriting import require_replaceable
 from facematch.types import Float32Array, ModelIdentity, Reference
 
-_DISTINCT_SINCE = 2
+# Far more than a path or the warnings of a face take.
+_WIDEST_TEXT = 1 << 20
+_COUNTED_APART = {"crop_row", "crop_rgb", "distinct"}
 
 
 def write_templates(
@@ -112,7 +109,7 @@ def require_templates_place(path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: something else is there, as a gallery.
     """
-    require_replaceable(Path(path), f"a {KIND}", _is_exchange)
+    require_replaceable(Path(path), f"a {KIND}", is_exchange)
 
 
 def read_hdf5(path: Path) -> TemplateSet:
@@ -121,27 +118,33 @@ def read_hdf5(path: Path) -> TemplateSet:
     Raises:
         GalleryFormatError: it is not in the exchange form, or a template is not finite, of
             unit norm, and of the stated size.
+        OSError: it cannot be read.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            found = _read(StrictReader(file, path, KIND, path.stat().st_size))
-    except H5_ERRORS as exc:
-        raise GalleryFormatError(
-            f"{path} is not a readable {KIND} ({first_line(exc)}); export it again"
-        ) from exc
-    return checked(path, found)
+    with path.open("rb") as file:
+        return read_described(file, path, ask(file, path))
 
 
-def _is_exchange(path: Path) -> bool:
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            found = file.attrs.get("format")
-            return isinstance(found, bytes) and found == EXCHANGE_NAME.encode()
-    except H5_ERRORS:
-        return False
+def read_described(file: BinaryIO, path: Path, told: dict[str, Any]) -> TemplateSet:
+    """Read a file of which the HDF5 library has told, without it.
+
+    Args:
+        file: opened for reading.
+        path: for messages.
+        told: see ``inspection.py``.
+
+    Raises:
+        GalleryFormatError: as above.
+        OSError: it cannot be read.
+    """
+    return checked(path, _read(file, path, contents_of(told, path)))
 
 
 def _write(path: Path, identity: ModelIdentity, columns: dict[str, npt.NDArray[Any]]) -> None:
+    import h5py
+
+    from facematch.gallery.patient import writing_hdf5
+    from facematch.gallery.skeleton import plain_errors, write_identity
+
     with path.open("r+b", buffering=0) as raw, plain_errors(), writing_hdf5(raw) as file:
         file.attrs["format"] = np.bytes_(EXCHANGE_NAME)
         file.attrs.create("version", EXCHANGE_VERSION, dtype="<i4")
@@ -159,56 +162,62 @@ def _texts(values: Iterable[str]) -> npt.NDArray[np.bytes_]:
     return np.array(encoded, f"S{max(1, longest)}")
 
 
-def _read(reader: StrictReader) -> TemplateSet:
-    version = reader.integer("version")
-    if reader.text("format") != EXCHANGE_NAME or not OLDEST_VERSION <= version <= EXCHANGE_VERSION:
-        raise reader.refuse(f"it is not {EXCHANGE_NAME!r} of version {EXCHANGE_VERSION}")
-    identity = reader.identity()
-    templates = _numbers(reader, "templates", "<f4", (identity.embedding_size,))
-    subjects = _read_texts(reader, "subject")
-    paths = _read_texts(reader, "source_path")
-    digests = _read_texts(reader, "source_sha256")
-    boxes = _numbers(reader, "box_xyxy", "<f4", (4,))
-    quality = _numbers(reader, "quality", "<f8", (len(QUALITY_COLUMNS),))
-    warnings = _read_texts(reader, "warnings")
-    enrolled = _numbers(reader, "enrolled_at", "<f8", ())
-    crop_rows = _numbers(reader, "crop_row", "<i8", ())
-    crops = _numbers(reader, "crop_rgb", "|u1", CROP_SHAPE)
-    columns = (subjects, paths, digests, boxes, quality, warnings, enrolled)
-    if any(len(column) != len(templates) for column in columns) or len(crops) != len(crop_rows):
-        raise reader.refuse("its datasets differ in length")
-    distinct = _read_texts(reader, "distinct", 2) if version >= _DISTINCT_SINCE else []
-    crop_of = dict(zip(crop_rows.tolist(), crops, strict=True))
+def _read(file: BinaryIO, path: Path, contents: Contents) -> TemplateSet:
+    columns = {
+        column.name: _column(file, path, column, contents)
+        for column in EXCHANGE_COLUMNS
+        if column.name in contents.places
+    }
+    templates, crop_rows = columns["templates"], columns["crop_row"]
+    rows = {len(columns[name]) for name in columns if name not in _COUNTED_APART}
+    if rows != {len(templates)} or len(columns["crop_rgb"]) != len(crop_rows):
+        raise refusal(path, "its datasets differ in length")
+    crop_of = dict(zip(crop_rows.tolist(), columns["crop_rgb"], strict=True))
     if not crop_of.keys() <= set(range(len(templates))):
-        raise reader.refuse("a crop belongs to no template")
+        raise refusal(path, "a crop belongs to no template")
+    texts = {
+        name: _strings(column) for name, column in columns.items() if column.dtype.kind == TEXT
+    }
     references = tuple(
         Reference(
-            subject=subjects[row],
-            source_path=paths[row],
-            source_sha256=digests[row],
-            box_xyxy=boxes[row],
-            quality=quality_from(quality[row], warnings[row]),
-            enrolled_at=float(enrolled[row]),
+            subject=texts["subject"][row],
+            source_path=texts["source_path"][row],
+            source_sha256=texts["source_sha256"][row],
+            box_xyxy=columns["box_xyxy"][row],
+            quality=quality_from(columns["quality"][row], texts["warnings"][row]),
+            enrolled_at=float(columns["enrolled_at"][row]),
             crop_rgb=crop_of.get(row),
         )
         for row in range(len(templates))
     )
+    distinct = texts.get("distinct", [])
     pairs = tuple(zip(distinct[::2], distinct[1::2], strict=True))
+    identity = identity_of(path, contents.model, contents.fingerprint, contents.embedding_size)
     return TemplateSet(identity, references, templates, pairs)
 
 
-def _numbers(
-    reader: StrictReader, name: str, dtype: str, row_shape: tuple[int, ...]
+def _column(
+    file: BinaryIO, path: Path, column: ExchangeColumn, contents: Contents
 ) -> npt.NDArray[Any]:
-    reader.column(name, dtype, row_shape)
-    values: npt.NDArray[Any] = reader.dataset(name)[...]
-    return values
+    """One dataset, read where it lies; no longer than the file."""
+    place = contents.places[column.name]
+    if not 0 < place.itemsize <= _WIDEST_TEXT:
+        raise refusal(path, f"dataset {column.name} has elements of {place.itemsize} bytes")
+    kind = np.dtype(f"S{place.itemsize}" if column.dtype == TEXT else column.dtype)
+    shape = column.shape(place.rows, contents.embedding_size)
+    file_size = file.seek(0, io.SEEK_END)
+    if kind.itemsize != place.itemsize or place.offset + prod(shape) * kind.itemsize > file_size:
+        raise refusal(path, f"dataset {column.name} exceeds the file")
+    file.seek(place.offset)
+    try:
+        values = np.fromfile(file, kind, prod(shape))
+    except MemoryError as exc:
+        raise refusal(path, f"dataset {column.name} does not fit into memory") from exc
+    if len(values) < prod(shape):
+        raise refusal(path, f"dataset {column.name} cannot be read to its end")
+    return values.reshape(shape)
 
 
-def _read_texts(reader: StrictReader, name: str, width: int = 1) -> list[str]:
-    """The strings of a list, or of a table of this many columns, row by row."""
-    dataset = reader.dataset(name)
-    row_shape = () if width == 1 else (width,)
-    if dataset.dtype.kind != "S" or dataset.shape[:1] == () or dataset.shape[1:] != row_shape:
-        raise reader.refuse(f"dataset {name} is not a list of strings of fixed length")
-    return [bytes(value).decode("utf-8", TEXT_ERRORS) for value in dataset[...].ravel()]
+def _strings(column: npt.NDArray[Any]) -> list[str]:
+    """The strings of a list or, row by row, of a table."""
+    return [bytes(value).decode("utf-8", TEXT_ERRORS) for value in column.ravel()]

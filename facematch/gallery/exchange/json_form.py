@@ -41,11 +41,12 @@ from facematch.gallery.exchange.records import (
     KIND,
     TemplateSet,
     checked,
+    identity_of,
     refusal,
 )
 from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS
 from facematch.overwriting import head_of, require_replaceable
-from facematch.types import Float32Array, ModelIdentity, Quality, Reference, UInt8Array
+from facematch.types import Float32Array, Quality, Reference, UInt8Array
 
 # Reading takes a few times as much memory; about 25,000 templates of 512 numbers.
 LARGEST_JSON_BYTES = 1 << 28
@@ -122,9 +123,8 @@ class _Reader:
         size = document.get("embedding_size")
         if type(size) is not int or not 1 <= size <= 65536:
             raise self._wrong("embedding_size")
-        identity = ModelIdentity(
-            self._text(document, "model"), self._text(document, "fingerprint"), size
-        )
+        model, fingerprint = self._text(document, "model"), self._text(document, "fingerprint")
+        identity = identity_of(self._path, model, fingerprint, size)
         rows = self._list(document, "references")
         templates = [self._numbers(row, "template", size) for row in rows]
         return TemplateSet(

@@ -60,6 +60,18 @@ def refusal(path: Path, problem: str) -> GalleryFormatError:
     return not_valid(path, KIND, problem)
 
 
+def identity_of(path: Path, model: str, fingerprint: str, embedding_size: int) -> ModelIdentity:
+    """The model that a file names.
+
+    Raises:
+        GalleryFormatError: it cannot be one.
+    """
+    try:
+        return ModelIdentity(model, fingerprint, embedding_size)
+    except ValueError as exc:
+        raise refusal(path, str(exc)) from exc
+
+
 def checked(path: Path, found: TemplateSet) -> TemplateSet:
     """A set read from a file, if it is what a writer of a gallery takes.
 

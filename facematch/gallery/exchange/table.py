@@ -45,6 +45,7 @@ from facematch.gallery.exchange.records import (
     KIND,
     TemplateSet,
     checked,
+    identity_of,
     refusal,
 )
 from facematch.gallery.format import CROP_SHAPE, QUALITY_COLUMNS
@@ -52,7 +53,7 @@ from facematch.gallery.quality import quality_from
 from facematch.gallery.stored import TEXT_ERRORS
 from facematch.gallery.structure import first_line
 from facematch.overwriting import head_of, require_replaceable
-from facematch.types import ModelIdentity, Reference, UInt8Array
+from facematch.types import Reference, UInt8Array
 
 _BOX = ("left", "top", "right", "bottom")
 COLUMNS = (
@@ -123,7 +124,8 @@ def read_table(path: Path) -> TemplateSet:
     if not beside.is_file():
         raise refusal(path, f"its templates should be in {beside}, which is not there")
     arrays = _read_arrays(beside)
-    identity = ModelIdentity(
+    identity = identity_of(
+        beside,
         _text(beside, arrays["model"]),
         _text(beside, arrays["fingerprint"]),
         int(arrays["embedding_size"]),

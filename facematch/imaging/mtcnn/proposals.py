@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,12 @@ class Proposer:
     def __init__(self, engine: Engine, threshold: float) -> None:
         self._pnet = engine.load(networks.source("pnet", CANVAS_SHAPE))
         self._threshold = threshold
+
+    def beside(self) -> Proposer:
+        """The same for one more thread."""
+        twin = copy.copy(self)
+        twin._pnet = self._pnet.beside()
+        return twin
 
     def propose(
         self,

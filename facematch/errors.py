@@ -185,6 +185,6 @@ class TrainingDataError(TrainingError):
 
 
 class RegressionError(FacematchError):
-    """An evaluation is worse than its baseline, beyond what chance explains."""
+    """Worse than a baseline beyond what chance explains; or not better than a start, if asked."""
 
     exit_code = 10

@@ -3,6 +3,9 @@
 The header decides: with a column ``distance`` or ``similarity`` it is a list of scores, else
 of pairs of photographs. Each column goes into a sink that checks and packs it while the file
 is read, because ten million scores as Python strings would take a gigabyte.
+
+An empty cell in the column of scores says that the pair could not be compared, for a failure to
+acquire of the other system.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from facematch.types import BoolArray, Float64Array, Int64Array
 _PICTURES = ("a", "b")
 _SUBJECTS = ("subject_a", "subject_b")
 _SCORES = ("distance", "similarity")
+_MOST = 1e12  # of a larger one, no digit that is printed or drawn would fit
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -38,7 +43,8 @@ class CsvList:
         pictures: the distinct texts of the columns ``a`` and ``b``; empty without them.
         a: int64 (n,) indices into ``pictures``; empty without them.
         b: the same.
-        distances: float64 (n,), similarities with their sign turned; empty for photographs.
+        distances: float64 (n,), similarities with their sign turned, NaN where the cell is
+            empty; none for photographs.
         lines: int64 (n,), from 1.
         labels: of the n rows; with subjects if the list names them.
     """
@@ -101,6 +107,7 @@ class _Table:
         self._path = path
         self._header = header
         self.sinks: list[tuple[int, Callable[[str], None]]] = []
+        self._require_commas()
         self._score = next((name for name in _SCORES if name in header), None)
         if all(name in header for name in _SCORES):
             raise wrong(path, 1, "'distance' and 'similarity' are both there; leave one out")
@@ -161,6 +168,18 @@ class _Table:
         require_consistent_subjects(self._path, first, second, same, lines)
         return SubjectPairs(len(self._people), first, second, inferred=False)
 
+    def _require_commas(self) -> None:
+        """Refuses a header that would be one with another delimiter."""
+        for delimiter, called in _DELIMITERS.items():
+            names = {name.strip() for name in ",".join(self._header).split(delimiter)}
+            if "same" in names and not names.isdisjoint({*_PICTURES, *_SCORES}):
+                raise wrong(
+                    self._path,
+                    1,
+                    f"its fields are separated by {called}, not by commas; save the list with "
+                    "commas",
+                )
+
     def _column(self, name: str) -> int:
         if self._header.count(name) != 1:
             problem = "is missing" if name not in self._header else "is there more than once"
@@ -192,12 +211,23 @@ class _Table:
         self._same.append(label)
 
     def _put_score(self, text: str) -> None:
+        if text.strip() == "":
+            self._scores.append(math.nan)
+            return
         try:
             score = float(text)
         except ValueError:
             score = math.nan
         if not math.isfinite(score):
-            raise ValueError(f"'{self._score}' must be a finite number, got {text[:40]!r}")
+            raise ValueError(
+                f"'{self._score}' must be a finite number, got {text[:40]!r}; leave the cell empty "
+                "where a pair could not be compared"
+            )
+        if abs(score) > _MOST:
+            raise ValueError(
+                f"'{self._score}' must lie between -{_MOST:g} and {_MOST:g}, got {text[:40]!r}; "
+                "scale all of them down"
+            )
         self._scores.append(score)
 
 

@@ -50,6 +50,7 @@ from facematch.metrics import (
     threshold_is_uncertain,
     verification_curve,
 )
+from facematch.metrics.distances import largest_distance
 from facematch.types import Metric, ModelIdentity
 
 DEFAULT_FOLDS = 5
@@ -247,7 +248,7 @@ def _assembled(
         interval_method=(
             IntervalMethod.INDEPENDENT if independent else IntervalMethod.SHARED_SUBJECTS
         ),
-        threshold_interval=threshold_interval,
+        threshold_interval=_possible(threshold_interval, choice.threshold, metric, identity),
         n_genuine=curve.n_genuine,
         n_impostor=curve.n_impostor,
         n_subjects=n_subjects,
@@ -261,6 +262,7 @@ def _assembled(
         match_probability=None if probability is None else probability.curve,
         pairs_name=measured.name,
         pairs_sha256=measured.sha256,
+        photographs_sha256=measured.photographs_sha256,
         seed=settings.seed,
         model_name=None if identity is None else identity.name,
         model_fingerprint=None if identity is None else identity.fingerprint,
@@ -273,6 +275,20 @@ def _assembled(
         ),
     )
     return FittedCalibration(calibration, curve, choice, fmr, fnmr, judged, probability)
+
+
+def _possible(
+    limits: Limits, threshold: float, metric: Metric | None, identity: ModelIdentity | None
+) -> Limits:
+    """The part of the limits that distances can have; the threshold stays inside.
+
+    To accept nothing at all, a threshold is put below the least distance, though it be zero.
+    """
+    if metric is None or identity is None:
+        return limits
+    least = min(0.0, threshold)
+    most = max(largest_distance(metric, identity.embedding_size), threshold)
+    return Limits(min(max(limits.low, least), most), max(min(limits.high, most), least))
 
 
 def _folds(measured: LabelledComparisons, units: Units, settings: FitSettings) -> Folds | None:

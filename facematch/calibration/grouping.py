@@ -27,8 +27,8 @@ class GroupFailures:
 
     Attributes:
         value: what the pairs share.
-        photographs: distinct photographs in those pairs.
-        failures: of them, how many gave no template.
+        photographs: distinct photographs in those pairs; 0 for scores made elsewhere.
+        failures: of them, how many gave no template; 0 likewise.
         lost_genuine: genuine pairs that could not be compared for it.
         lost_impostor: impostor pairs, the same.
     """
@@ -48,7 +48,7 @@ class GroupTable:
         column: its name.
         groups: one a value.
         disparities: values whose intervals do not overlap.
-        failures: to acquire, one a value; empty for scores made elsewhere.
+        failures: to acquire, one a value; empty for scores made elsewhere that lack none.
     """
 
     column: str
@@ -144,21 +144,29 @@ def group_failures(
         acquired: bool (p,), which photographs gave a template; None for scores made elsewhere.
 
     Returns:
-        One a value; empty for scores made elsewhere.
+        One a value; empty for scores made elsewhere that lack none.
     """
-    if acquired is None or not isinstance(pairs, PhotographPairs):
+    if isinstance(pairs, LabelledComparisons):
+        lost = ~pairs.compared
+        if not bool(lost.any()):
+            return ()
+    elif acquired is None:
         return ()
+    else:
+        lost = ~pairs.compared(acquired)
     (column,) = (c for c in pairs.labels.columns if c.name == name)
-    lost = ~pairs.compared(acquired)
     found = []
     for code, value in enumerate(column.values):
         inside = column.codes == code
-        shown = np.unique(np.concatenate((pairs.a[inside], pairs.b[inside])))
+        photographs = failures = 0
+        if isinstance(pairs, PhotographPairs) and acquired is not None:
+            shown = np.unique(np.concatenate((pairs.a[inside], pairs.b[inside])))
+            photographs, failures = len(shown), int((~acquired[shown]).sum())
         found.append(
             GroupFailures(
                 value=value,
-                photographs=len(shown),
-                failures=int((~acquired[shown]).sum()),
+                photographs=photographs,
+                failures=failures,
                 lost_genuine=int((inside & lost & pairs.labels.same).sum()),
                 lost_impostor=int((inside & lost & ~pairs.labels.same).sum()),
             )

@@ -6,7 +6,8 @@ true/false or yes/no. Paths are relative to the folder of images, or to the fold
 pair belongs to; further columns are kept for rates by group.
 
 *Scores*, told by a header with ``distance`` or ``similarity`` beside ``same``: comparisons that
-were made elsewhere. The other columns may be there too; ``a`` and ``b`` then are names.
+were made elsewhere. The other columns may be there too; ``a`` and ``b`` then are names. An empty
+cell says that the pair could not be compared: it is counted as a failure to acquire.
 
 *LFW*, View 1 or View 2: see :mod:`facematch.calibration.lfw`.
 

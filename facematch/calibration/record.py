@@ -144,7 +144,8 @@ class Calibration:
         accuracy: share of comparisons decided rightly at the threshold, in [0, 1].
         match_probability: None if the pairs did not support one.
         pairs_name: file name of the list of pairs.
-        pairs_sha256: hexadecimal digest of that file.
+        pairs_sha256: hexadecimal digest of that file; of a folder, of its names, pairs and
+            photographs.
         seed: of resampling and folds.
         model_name: as ``--model`` takes it; None for scores made elsewhere.
         model_fingerprint: of the model that made the templates; None for scores made elsewhere.
@@ -153,6 +154,8 @@ class Calibration:
         held_out: what the rule gives on new people; None if they are too few, or if it was not
             kept.
         groups: the rates of each group asked for.
+        photographs_sha256: over the digests of the photographs' bytes, in the order of the
+            list; None for scores made elsewhere, or if it was not kept.
         schema_version: of the file format.
 
     Raises:
@@ -189,6 +192,7 @@ class Calibration:
     created_at: str
     held_out: HeldOutRates | None = None
     groups: tuple[StoredGroup, ...] = ()
+    photographs_sha256: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -234,8 +238,12 @@ class Calibration:
             # Control characters would reach the user's terminal.
             short = text is None or (0 < len(text) <= _MAX_TEXT and text.isprintable())
             _require(short, name, f"1 to {_MAX_TEXT} printable characters", (text or "")[:40])
-        is_digest = _SHA256.fullmatch(self.pairs_sha256) is not None
-        _require(is_digest, "pairs_sha256", "64 hexadecimal digits", self.pairs_sha256[:80])
+        for name, digest in (
+            ("pairs_sha256", self.pairs_sha256),
+            ("photographs_sha256", self.photographs_sha256),
+        ):
+            is_digest = digest is None or _SHA256.fullmatch(digest) is not None
+            _require(is_digest, name, "64 hexadecimal digits", (digest or "")[:80])
         is_time = _is_time_with_offset(self.created_at)
         _require(is_time, "created_at", "an ISO 8601 time with offset", self.created_at[:40])
         is_known = self.schema_version == SCHEMA_VERSION

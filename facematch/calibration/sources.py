@@ -6,7 +6,9 @@ templates these become :class:`LabelledComparisons`. A list of distances is that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -54,7 +56,8 @@ class PhotographPairs:
         name: of the list or folder, without what cannot be printed.
         path: of it, as given.
         sha256: hexadecimal digest of the list's bytes; for a folder, of the names of its
-            photographs and of the pairs that were drawn.
+            photographs, of the pairs that were drawn and, by :meth:`with_contents`, of what
+            the photographs hold.
         photographs: each once.
         a: int64 (n,), the first photograph of each pair, an index into ``photographs``.
         b: int64 (n,), the second.
@@ -62,6 +65,8 @@ class PhotographPairs:
         labels: of the pairs.
         remarks: on the list.
         self_pairs_allowed: whether a picture may be compared with itself.
+        photographs_sha256: hexadecimal digest over those of the photographs' bytes, in the
+            order of the list; None before they are known.
     """
 
     name: str
@@ -74,6 +79,19 @@ class PhotographPairs:
     labels: PairLabels
     remarks: Remarks
     self_pairs_allowed: bool = False
+    photographs_sha256: str | None = None
+
+    def with_contents(self, sha256: Sequence[str | None]) -> PhotographPairs:
+        """The pairs with the digests of their photographs.
+
+        Args:
+            sha256: hexadecimal, of the bytes of each photograph; None where it was not read.
+        """
+        contents = contents_digest(sha256)
+        # A list has lines; what stands for a folder is its names, pairs and contents.
+        of_folder = int(self.lines[0]) == 0
+        whole = _joined(self.sha256, contents) if of_folder else self.sha256
+        return replace(self, sha256=whole, photographs_sha256=contents)
 
     def compared(self, acquired: BoolArray) -> BoolArray:
         """bool (n,): pairs of which both photographs, bool (p,) acquired, have a template."""
@@ -87,10 +105,12 @@ class AllPairs:
     Attributes:
         name: of the folder, without what cannot be printed.
         path: of it, as given.
-        sha256: hexadecimal digest of the names of its photographs.
+        sha256: hexadecimal digest of the names of its photographs and, by
+            :meth:`with_contents`, of what they hold.
         photographs: each once, in the order of their subjects.
         subject: int64 (p,), whose photograph each is, from 0 and never falling.
         self_pairs_allowed: whether a picture may be compared with its copy.
+        photographs_sha256: see :class:`PhotographPairs`.
     """
 
     name: str
@@ -99,23 +119,32 @@ class AllPairs:
     photographs: tuple[Path, ...]
     subject: Int64Array
     self_pairs_allowed: bool = False
+    photographs_sha256: str | None = None
+
+    def with_contents(self, sha256: Sequence[str | None]) -> AllPairs:
+        """As :meth:`PhotographPairs.with_contents`."""
+        contents = contents_digest(sha256)
+        return replace(self, sha256=_joined(self.sha256, contents), photographs_sha256=contents)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledComparisons:
     """Measured comparisons of both classes.
 
+    A list of scores may hold pairs that could not be compared; :meth:`measured` leaves those out.
+
     Attributes:
         name: of the list or folder that they come from.
         sha256: see :class:`PhotographPairs`.
         kind: how the distances were had.
         distances: float64 (n,), finite; smaller is more alike. For similarities, their
-            negatives.
+            negatives. NaN, in a list of scores, where the pair could not be compared.
         labels: of the comparisons.
         lost_genuine: genuine pairs that could not be compared, because a photograph gave no
             template; they are not among the n.
         lost_impostor: the same of impostor pairs.
         remarks: on the list.
+        photographs_sha256: see :class:`PhotographPairs`; None for scores made elsewhere.
     """
 
     name: str
@@ -126,6 +155,36 @@ class LabelledComparisons:
     lost_genuine: int = 0
     lost_impostor: int = 0
     remarks: Remarks = Remarks()
+    photographs_sha256: str | None = None
+
+    @property
+    def compared(self) -> BoolArray:
+        """bool (n,): pairs that have a distance."""
+        compared: BoolArray = ~np.isnan(self.distances)
+        return compared
+
+    def measured(self) -> LabelledComparisons:
+        """Those that have a distance, the others counted as lost.
+
+        Raises:
+            OneClassError: no genuine or no impostor pair is left.
+        """
+        compared, same = self.compared, self.labels.same
+        if bool(compared.all()):
+            return self
+        for kept, kind in ((compared & same, "genuine"), (compared & ~same, "impostor")):
+            if not bool(kept.any()):
+                raise OneClassError(
+                    f"{self.name}: no {kind} pair has a distance; {int((~compared).sum())} pairs "
+                    "could not be compared"
+                )
+        return replace(
+            self,
+            distances=self.distances[compared],
+            labels=self.labels.subset(compared),
+            lost_genuine=int((~compared & same).sum()),
+            lost_impostor=int((~compared & ~same).sum()),
+        )
 
     @property
     def genuine(self) -> Float64Array:
@@ -171,7 +230,22 @@ def compare_photographs(
         lost_genuine=int((~compared & same).sum()),
         lost_impostor=int((~compared & ~same).sum()),
         remarks=pairs.remarks,
+        photographs_sha256=pairs.photographs_sha256,
     )
+
+
+def contents_digest(sha256: Sequence[str | None]) -> str:
+    """Hexadecimal SHA-256 over the hexadecimal digests of photographs, one a line.
+
+    Args:
+        sha256: of the bytes of each photograph; None, an empty line, where it was not read.
+    """
+    lines = "".join(f"{digest or ''}\n" for digest in sha256)
+    return hashlib.sha256(lines.encode("ascii")).hexdigest()
+
+
+def _joined(first: str, second: str) -> str:
+    return hashlib.sha256(f"{first}\n{second}\n".encode("ascii")).hexdigest()
 
 
 def require_left(name: str, left: tuple[int, int], failed: int, why_lost: str) -> None:

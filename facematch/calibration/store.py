@@ -7,8 +7,9 @@ these forms: ``metric``, ``scores``, ``interval_method`` and ``rule`` as text (`
 ``{"method": "isotonic", "distances": [...], "ratios": [...], "prior": p}``. What is not known is
 null. ``held_out`` is ``{"folds": k, "fmr": RATE, "fnmr": RATE, "accuracy": x}`` or null, and
 ``groups`` a list of ``{"column": c, "value": v, "fmr": RATE, "fnmr": RATE}``, where RATE is
-``{"rate": x, "interval": {"low": x, "high": y}, "comparisons": n}`` or null; both may be
-missing, as they are from files of version 2 that were written before they were kept.
+``{"rate": x, "interval": {"low": x, "high": y}, "comparisons": n}`` or null. These two and
+``photographs_sha256`` may be missing, as they are from files of version 2 that were written before
+they were kept.
 ``schema_version`` is 2. Unknown keys are left alone, so that a later version can add some without
 a new schema.
 
@@ -152,7 +153,7 @@ def _calibration(document: object) -> Calibration:
         )
     if version == 1:
         top = _from_version_1(top)
-    top = top.with_defaults({"held_out": None, "groups": []})
+    top = top.with_defaults({"held_out": None, "groups": [], "photographs_sha256": None})
     return Calibration(
         scores=top.parsed("scores", ScoreKind),
         metric=top.optional("metric", lambda name: top.parsed(name, Metric)),
@@ -186,6 +187,7 @@ def _calibration(document: object) -> Calibration:
         created_at=top.text("created_at"),
         held_out=top.optional("held_out", lambda name: _held_out(top, name)),
         groups=tuple(_group(one) for one in top.objects("groups")),
+        photographs_sha256=top.optional("photographs_sha256", top.text),
     )
 
 

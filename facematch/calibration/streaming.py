@@ -58,6 +58,7 @@ class StreamedComparisons:
         lost_impostor: the same of impostor pairs.
         remarks: on the list.
         kind: how the distances were had.
+        photographs_sha256: see :class:`AllPairs`.
     """
 
     name: str
@@ -70,6 +71,7 @@ class StreamedComparisons:
     lost_impostor: int
     remarks: Remarks = field(default_factory=Remarks)
     kind: ScoreKind = ScoreKind.PHOTOGRAPHS
+    photographs_sha256: str | None = None
 
     @property
     def curve(self) -> VerificationCurve:
@@ -162,6 +164,7 @@ def stream_photographs(
         counts=count_all_pairs(arranged, metric, progress),
         lost_genuine=listed[0] - left[0],
         lost_impostor=listed[1] - left[1],
+        photographs_sha256=pairs.photographs_sha256,
     )
 
 

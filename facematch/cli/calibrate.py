@@ -32,8 +32,9 @@ def calibrate(
     pairs: Annotated[
         Path,
         typer.Argument(
-            help="CSV with the columns a,b,same, or distance,same, or similarity,same; an LFW "
-            "pairs file; or a folder with one sub-folder per subject.",
+            help="CSV with the columns a,b,same, or distance,same, or similarity,same (an empty "
+            "cell: could not be compared); an LFW pairs file; or a folder with one sub-folder per "
+            "subject.",
             readable=False,
         ),
     ],

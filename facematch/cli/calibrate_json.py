@@ -69,6 +69,7 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
             "groups": [group_table(table) for table in result.groups],
             "pairs": made.pairs_name,
             "pairs_sha256": made.pairs_sha256,
+            "photographs_sha256": made.photographs_sha256,
             "seed": made.seed,
             "model": made.model_name,
             "model_fingerprint": made.model_fingerprint,

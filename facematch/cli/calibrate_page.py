@@ -14,6 +14,7 @@ from facematch.cli.report_parts import (
     limits,
     mistakes,
     people_facts,
+    photographs_facts,
     provenance,
     rates_table,
     reliability_facts,
@@ -67,6 +68,11 @@ def _turned(result: CalibrateResult) -> bool:
     return result.calibration.scores == "similarities"
 
 
+def _judged_on(result: CalibrateResult) -> str:
+    """Whom the folds hold back; without names, pairs."""
+    return "pairs held back" if result.calibration.n_subjects is None else "new people"
+
+
 def _shown(result: CalibrateResult) -> str:
     threshold = result.calibration.threshold
     return f"{-threshold if _turned(result) else threshold:.4f}"
@@ -113,15 +119,15 @@ def _threshold(result: CalibrateResult) -> Section:
     ]
     if fitted.held_out is not None:
         rows += [
-            ("FMR on new people", fitted.held_out.fmr),
-            ("FNMR on new people", fitted.held_out.fnmr),
+            (f"FMR on {_judged_on(result)}", fitted.held_out.fmr),
+            (f"FNMR on {_judged_on(result)}", fitted.held_out.fnmr),
         ]
     blocks: list[Block] = [
         Facts(tuple(figures), large=True),
         rates_table(
             rows,
-            "Intervals respect that comparisons share people. On new people: the rule applied "
-            "to some, judged on others.",
+            f"Intervals respect that comparisons share people. On {_judged_on(result)}: the rule "
+            "applied to some, judged on others.",
         ),
     ]
     if made.threshold_interval is not None:
@@ -230,16 +236,19 @@ def _counts(result: CalibrateResult) -> Facts:
     facts = [
         Fact("genuine pairs", f"{made.n_genuine:,}"),
         Fact("impostor pairs", f"{made.n_impostor:,}"),
-        Fact("worth independent genuine pairs", f"{result.fitted.fnmr.effective:,.0f}"),
-        Fact("worth independent impostor pairs", f"{result.fitted.fmr.effective:,.0f}"),
+        Fact("worth independent genuine pairs", output.effective(result.fitted.fnmr.effective)),
+        Fact("worth independent impostor pairs", output.effective(result.fitted.fmr.effective)),
     ]
     facts += people_facts(made.n_subjects, result.subjects_inferred)
     if made.scores == "photographs":
         facts += [
             Fact("photographs", f"{result.photographs:,}"),
             Fact("failures to acquire", f"{made.failures_to_acquire:,}"),
-            Fact("genuine pairs lost to them", f"{made.lost_genuine or 0:,}"),
-            Fact("impostor pairs lost to them", f"{made.lost_impostor or 0:,}"),
+        ]
+    if made.scores == "photographs" or made.lost_genuine or made.lost_impostor:
+        facts += [
+            Fact("genuine pairs lost to failures to acquire", f"{made.lost_genuine or 0:,}"),
+            Fact("impostor pairs lost to failures to acquire", f"{made.lost_impostor or 0:,}"),
         ]
         facts += [
             Fact(name, output.percent(rate))
@@ -257,6 +266,7 @@ def _provenance(result: CalibrateResult, out: Path) -> Facts:
     facts = [
         Fact("pairs", escaped(made.pairs_name)),
         Fact("SHA-256 of the pairs", made.pairs_sha256),
+        *photographs_facts(made.photographs_sha256),
         Fact("calibration", escaped(out)),
     ]
     if made.model_name is not None and made.model_fingerprint is not None:

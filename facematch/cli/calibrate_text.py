@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
-from facematch.cli.foreign import escaped, shortened
+from facematch.cli.foreign import escaped, named, shortened
 from facematch.cli.text_plot import roc_text, terminal_is_plain
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _threshold(result: CalibrateResult) -> Iterator[str]:
 
 def _rates(result: CalibrateResult) -> Iterator[str]:
     made, fitted = result.calibration, result.fitted
+    lost = (made.lost_genuine or 0, made.lost_impostor or 0)
     yield ""
     yield f"  {'':8}{'rate':>10}   {'errors / pairs':>18}   95 % interval"
     for name, estimate, kind in (
@@ -76,26 +77,30 @@ def _rates(result: CalibrateResult) -> Iterator[str]:
         ("FAR", made.far, "FMR x (1 - FTA)"),
         ("FRR", made.frr, "FTA + FNMR x (1 - FTA)"),
     ):
-        if rate is not None and made.scores == "photographs":
+        if rate is not None and (made.scores == "photographs" or sum(lost) > 0):
             yield f"  {name:8}{output.percent(rate):>10}   {formula}"
     yield (
         f"  accuracy {output.percent(made.accuracy)}, EER {output.percent(made.eer)}, "
         f"AUC {made.auc:.4f}"
     )
     if made.scores == "photographs":
-        lost = (made.lost_genuine or 0, made.lost_impostor or 0)
         yield (
             f"  failures to acquire: {made.failures_to_acquire} of {result.photographs:,} "
             "photographs"
         )
         if sum(lost) > 0:
             yield f"    FTA: {lost[0]:,} genuine, {lost[1]:,} impostor pairs not compared"
+    elif sum(lost) > 0:
+        yield f"  failures to acquire: {lost[0]:,} genuine, {lost[1]:,} impostor pairs not compared"
     if not (fitted.fmr.independent and fitted.fnmr.independent):
         yield (
-            f"  comparisons share people: they tell as much as {fitted.fmr.effective:,.0f} "
-            "independent"
+            "  comparisons share people: they tell as much as "
+            f"{output.effective(fitted.fmr.effective)} independent"
         )
-        yield f"    impostor and {fitted.fnmr.effective:,.0f} independent genuine comparisons"
+        yield (
+            f"    impostor and {output.effective(fitted.fnmr.effective)} independent genuine "
+            "comparisons"
+        )
         if result.intervals_rough:
             yield FEW_PEOPLE
     elif made.n_subjects is None:
@@ -115,7 +120,10 @@ def _new_people(result: CalibrateResult) -> Iterator[str]:
     if judged is None:
         yield "  on new people: not known, there are too few people to hold some back"
         return
-    yield f"  on new people ({judged.folds} folds, nobody in two of them):"
+    if result.calibration.n_subjects is None:
+        yield f"  on pairs held back ({judged.folds} folds of pairs; no people are named):"
+    else:
+        yield f"  on new people ({judged.folds} folds, nobody in two of them):"
     yield f"  {'FMR':8}{_row(judged.fmr)}  impostor"
     yield f"  {'FNMR':8}{_row(judged.fnmr)}  genuine"
 
@@ -185,11 +193,17 @@ def groups(table: GroupTable) -> Iterator[str]:
             f"{'' if estimate is None else output.percent_limits(estimate.interval):20}"
             for estimate, width in ((group.fmr, 9), (group.fnmr, 7))
         )
-        yield f"  {shortened(escaped(group.value), 13):14}{cells}".rstrip()
+        yield f"  {shortened(named(group.value), 13):14}{cells}".rstrip()
     for lost in table.failures:
-        if lost.failures:
+        name = shortened(named(lost.value), 13)
+        if lost.photographs == 0 and lost.lost_genuine + lost.lost_impostor > 0:
             yield (
-                f"  {shortened(escaped(lost.value), 13):14}failures to acquire: "
+                f"  {name:14}failures to acquire: {lost.lost_genuine:,} genuine and "
+                f"{lost.lost_impostor:,} impostor pairs"
+            )
+        elif lost.failures:
+            yield (
+                f"  {name:14}failures to acquire: "
                 f"{lost.failures:,} of {lost.photographs:,} photographs,"
             )
             yield (
@@ -198,8 +212,8 @@ def groups(table: GroupTable) -> Iterator[str]:
             )
     for found in table.disparities[:SHOWN_DISPARITIES]:
         yield (
-            f"WARNING: {found.rate} is higher for {shortened(escaped(found.worse), 16)} than for "
-            f"{shortened(escaped(found.better), 16)}:"
+            f"WARNING: {found.rate} is higher for {shortened(named(found.worse), 16)} than for "
+            f"{shortened(named(found.better), 16)}:"
         )
         yield "  the intervals do not overlap"
     if len(table.disparities) > SHOWN_DISPARITIES:
@@ -208,7 +222,7 @@ def groups(table: GroupTable) -> Iterator[str]:
     if equal:
         yield "for information only, thresholds that would give all the same rate:"
         for group in equal:
-            yield f"  {shortened(escaped(group.value), 13):14}{group.equal_threshold:>9.4f}"
+            yield f"  {shortened(named(group.value), 13):14}{group.equal_threshold:>9.4f}"
 
 
 def _roc(result: CalibrateResult) -> str:

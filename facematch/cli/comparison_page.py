@@ -21,7 +21,10 @@ def comparison(compared: SystemComparison, command: str) -> Page:
     if not compared.resamples:
         answer = "There are too few people to tell differences from chance."
     elif worse:
-        named = "; ".join(f"{escaped(one.system.name)} ({', '.join(one.worse)})" for one in worse)
+        named = "; ".join(
+            f"{escaped(one.system.name)} ({', '.join(one.worse).replace('_', ' ')})"
+            for one in worse
+        )
         answer = f"Significantly worse than {first}, all figures taken together: {named}."
     else:
         answer = f"No system is significantly worse than {first}."
@@ -64,7 +67,7 @@ def comparison_section(compared: SystemComparison) -> Section:
         Table(
             ("", *(escaped(one.system.name) for one in compared.systems)),
             tuple(
-                (name, *(f"{one.values[index]:.4f}" for one in compared.systems))
+                (name.replace("_", " "), *(f"{one.values[index]:.4f}" for one in compared.systems))
                 for index, name in enumerate(compared.figures)
             ),
         ),
@@ -73,7 +76,7 @@ def comparison_section(compared: SystemComparison) -> Section:
         if one.differences:
             rows = tuple(
                 (
-                    name,
+                    name.replace("_", " "),
                     f"{change.difference:+.4f}",
                     f"{change.interval.low:+.4f} to {change.interval.high:+.4f}",
                     "significantly worse" if name in one.worse else "",
@@ -119,6 +122,10 @@ def _digest(system: StoredSystem) -> str:
     return f"pairs {escaped(listed.pairs_sha256)}"
 
 
+def _lost(system: StoredSystem) -> str:
+    return f", {system.pairs_lost:,} pairs lost" if system.pairs_lost else ""
+
+
 def _systems(compared: SystemComparison) -> Facts:
     from facematch.reports import Fact
 
@@ -131,7 +138,7 @@ def _systems(compared: SystemComparison) -> Facts:
             Fact(
                 escaped(system.path),
                 f"{model}, fingerprint {fingerprint}, {system.failures_to_acquire:,} failures to "
-                f"acquire, SHA-256 of the {_digest(system)}",
+                f"acquire{_lost(system)}, SHA-256 of the {_digest(system)}",
             )
         )
     return provenance(facts, compared.seed, compared.created_at)

@@ -50,9 +50,9 @@ def evaluate(
     pairs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="CSV with the columns a,b,same, or distance,same, or similarity,same; an LFW "
-            "pairs file; or a folder with one sub-folder per subject. With --compare, results "
-            "that -o wrote.",
+            help="CSV with the columns a,b,same, or distance,same, or similarity,same (an empty "
+            "cell: could not be compared); an LFW pairs file; or a folder with one sub-folder per "
+            "subject. With --compare, results that -o wrote.",
             metavar="[PAIRS | RESULT...]",
             show_default=False,
             readable=False,
@@ -293,7 +293,7 @@ class _Run:
         before = None if baseline is None else workflow.load_system(baseline)
         templates, fixed, metric = self._opened()
         with (
-            Gallery.open(gallery, templates.identity, keys=keys) as opened,
+            Gallery.open(gallery, templates.identity, keys=keys, hashed=True) as opened,
             Progress("embedding", self._quiet) as progress,
         ):
             result = workflow.evaluate_gallery(

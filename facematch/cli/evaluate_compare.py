@@ -53,5 +53,6 @@ def require_no_regression(comparison: SystemComparison, baseline: Path | None) -
     worse = comparison.systems[1].worse
     if worse:
         raise RegressionError(
-            f"significantly worse than {baseline}: {', '.join(worse)}; the differences are above"
+            f"significantly worse than {baseline}: {', '.join(worse).replace('_', ' ')}; the "
+            "differences are above"
         )

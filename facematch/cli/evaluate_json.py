@@ -84,6 +84,7 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "metric": None if result.metric is None else result.metric.value,
             "pairs": measured.name,
             "pairs_sha256": measured.sha256,
+            "photographs_sha256": measured.photographs_sha256,
             "seed": result.seed,
             "model": None if identity is None else identity.name,
             "model_fingerprint": None if identity is None else identity.fingerprint,
@@ -95,7 +96,7 @@ def verification(result: VerificationResult) -> dict[str, Any]:
 
 def identification(result: IdentificationResult) -> dict[str, Any]:
     """One-to-many search; the keys of one-to-one comparison that have no meaning are null."""
-    depths = result.ranks.depths
+    depths, counted = result.ranks.depths, result.with_failures
     ranks = dict(zip((1, 5, 10), result.rank, strict=False))
     return output.versioned(
         {
@@ -103,10 +104,8 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             "rank": {str(k): None if k not in ranks else 1 - ranks[k].rate for k in (1, 5, 10)},
             "rank_interval": {str(k): _upside_down(ranks.get(k)) for k in (1, 5, 10)},
             "rank_with_failures": {
-                str(k): None
-                if k not in ranks
-                else (1 - ranks[k].rate) * result.n_mated / (result.n_mated + result.lost_mated)
-                for k in (1, 5, 10)
+                str(k): counted.rank[row] if row < len(counted.rank) else None
+                for row, k in enumerate((1, 5, 10))
             },
             "cmc": result.cmc.tolist(),
             "fnir_at_fpir": {
@@ -120,6 +119,10 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
                 )
                 for target in (0.1, 0.01, 0.001)
             },
+            "fnir_at_fpir_with_failures": {
+                key_of(target): rate
+                for target, rate in zip((0.1, 0.01, 0.001), counted.fnir_at_fpir, strict=True)
+            },
             "open_set": [
                 {
                     "fpir": point.fpir,
@@ -132,6 +135,7 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             ],
             "open_set_curve": _curve(result),
             "map": result.mean_average_precision,
+            "map_with_failures": counted.mean_average_precision,
             "recall_at": dict(zip(map(str, depths), result.recall_at, strict=False)),
             "precision_at": dict(zip(map(str, depths), result.precision_at, strict=False)),
             "n_mated": result.n_mated,
@@ -140,6 +144,8 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             "threshold_origin": None if result.fixed is None else result.fixed.origin,
             "fpir": _estimate(result.fpir),
             "fnir": _estimate(result.fnir),
+            "fpir_with_failures": counted.fpir,
+            "fnir_with_failures": counted.fnir,
             "failures_to_acquire": len(result.failures),
             "probes_lost": {
                 "mated": result.lost_mated,
@@ -147,9 +153,11 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
                 "unknown": result.lost_unknown,
             },
             "failed": output.failures_json(result.failures),
+            "remarks": {"duplicates": result.duplicates},
             "enrolled_probes": list(result.enrolled_probes),
             "worst": [asdict(probe) for probe in result.worst],
             "gallery": result.gallery,
+            "gallery_sha256": result.gallery_sha256,
             "references": result.references,
             "subjects": result.subjects,
             "probes_sha256": result.probes_sha256,
@@ -183,6 +191,7 @@ def comparison(compared: SystemComparison) -> dict[str, Any]:
                 "model": one.system.model,
                 "model_fingerprint": one.system.model_fingerprint,
                 "failures_to_acquire": one.system.failures_to_acquire,
+                "pairs_lost": one.system.pairs_lost,
                 "figures": dict(zip(compared.figures, one.values, strict=True)),
                 "differences": {
                     name: {

@@ -15,6 +15,7 @@ from facematch.cli.report_parts import (
     limits,
     mistakes,
     people_facts,
+    photographs_facts,
     provenance,
     rates_table,
     reliability_facts,
@@ -112,6 +113,11 @@ def _answer(result: VerificationResult) -> str:
             f" {len(result.failures):,} of {result.photographs:,} photographs gave no template: "
             f"with those counted as rejections, {output.percent(result.frr)} of genuine pairs "
             "are rejected (FRR)."
+        )
+    elif lost := result.measured.lost_genuine + result.measured.lost_impostor:
+        sentence += (
+            f" {lost:,} pairs could not be compared: with those counted as rejections, "
+            f"{output.percent(result.frr)} of genuine pairs are rejected (FRR)."
         )
     return sentence
 
@@ -243,8 +249,11 @@ def _counts(result: VerificationResult) -> Facts:
         facts += [
             Fact("photographs", f"{result.photographs:,}"),
             Fact("failures to acquire", f"{len(result.failures):,}"),
-            Fact("genuine pairs lost to them", f"{measured.lost_genuine:,}"),
-            Fact("impostor pairs lost to them", f"{measured.lost_impostor:,}"),
+        ]
+    if measured.kind == "photographs" or measured.lost_genuine or measured.lost_impostor:
+        facts += [
+            Fact("genuine pairs lost to failures to acquire", f"{measured.lost_genuine:,}"),
+            Fact("impostor pairs lost to failures to acquire", f"{measured.lost_impostor:,}"),
             Fact("FAR, with them", output.percent(result.far)),
             Fact("FRR, with them", output.percent(result.frr)),
         ]
@@ -258,6 +267,7 @@ def _provenance(result: VerificationResult) -> Facts:
     facts = [
         Fact("pairs", escaped(result.measured.name)),
         Fact("SHA-256 of the pairs", result.measured.sha256),
+        *photographs_facts(result.measured.photographs_sha256),
         Fact("threshold", f"{_threshold(result)}, {_origin(result)}"),
     ]
     facts += model_facts(result)

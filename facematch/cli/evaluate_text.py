@@ -71,7 +71,7 @@ def _rates(result: VerificationResult) -> Iterator[str]:
     yield f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
     yield f"  {'FMR':8}{_row(result.fmr)}  impostor"
     yield f"  {'FNMR':8}{_row(result.fnmr)}  genuine"
-    if measured.kind == "photographs":
+    if result.measured.kind == "photographs" or sum(_lost(result)) > 0:
         yield f"  {'FAR':8}{output.percent(result.far):>10}   failures to acquire counted in"
         yield f"  {'FRR':8}{output.percent(result.frr):>10}   failures to acquire counted in"
     counts = result.counts
@@ -94,6 +94,11 @@ def _rates(result: VerificationResult) -> Iterator[str]:
             f"photographs; lost {measured.lost_genuine:,} genuine,"
         )
         yield f"    {measured.lost_impostor:,} impostor pairs"
+    elif sum(_lost(result)) > 0:
+        yield (
+            f"  failures to acquire: {measured.lost_genuine:,} genuine, "
+            f"{measured.lost_impostor:,} impostor pairs not compared"
+        )
     if result.fmr.rough or result.fnmr.rough:
         yield FEW_PEOPLE
     if result.streamed:
@@ -101,6 +106,11 @@ def _rates(result: VerificationResult) -> Iterator[str]:
         yield "    no outcomes are kept for --compare"
     if measured.remarks.duplicates:
         yield f"  note: {measured.remarks.duplicates:,} pairs are listed more than once"
+
+
+def _lost(result: VerificationResult) -> tuple[int, int]:
+    """Genuine and impostor pairs that could not be compared."""
+    return result.measured.lost_genuine, result.measured.lost_impostor
 
 
 def _tar(result: VerificationResult) -> Iterator[str]:
@@ -153,6 +163,8 @@ def _asked(result: IdentificationResult) -> Iterator[str]:
         )
         if result.lost_unknown:
             yield f"    and {result.lost_unknown:,} of which it is not known whom they show"
+    if result.duplicates:
+        yield f"  note: {result.duplicates:,} probes are listed more than once, and counted so"
     if result.enrolled_probes:
         yield (f"  left out: {len(result.enrolled_probes):,} probes whose very picture is enrolled")
 
@@ -169,6 +181,10 @@ def _closed(result: IdentificationResult) -> Iterator[str]:
             f"  {f'rank {k}':16}{output.percent(1 - missed.rate):>10}   {counted:>21}   "
             f"{output.percent(1 - limits.high)} to {output.percent(1 - limits.low)}"
         )
+    if result.lost_mated:
+        places = zip((1, 5, 10), result.with_failures.rank, strict=True)
+        cells = ", ".join(f"rank {k} {output.percent(share)}" for k, share in places)
+        yield f"  with failures: {cells}"
 
 
 def _open(result: IdentificationResult) -> Iterator[str]:
@@ -189,17 +205,35 @@ def _open(result: IdentificationResult) -> Iterator[str]:
                 f"  {'':16}  at threshold {point.threshold:.4f}, which names "
                 f"{point.false_positives:,} of {result.n_nonmated:,} strangers"
             )
+    lost = result.lost_mated + result.lost_nonmated
+    points = zip(result.fnir_at_fpir, result.with_failures.fnir_at_fpir, strict=True)
+    known = [(point.fpir, fnir) for point, fnir in points if fnir is not None]
+    if lost and known:
+        cells = ", ".join(
+            f"{output.percent(fnir)} at FPIR {output.percent(fpir)}" for fpir, fnir in known
+        )
+        yield f"  with failures, in both rates: FNIR {cells}"
     if result.fixed is not None:
         yield f"  at threshold {result.fixed.threshold:.4f} ({_short(result.fixed.origin)}):"
         for label, estimate in (("FPIR", result.fpir), ("FNIR", result.fnir)):
             if estimate is not None:
                 yield f"  {label:16}{_row(estimate)}"
+        counted = result.with_failures
+        cells = ", ".join(
+            f"{label} {output.percent(rate)}"
+            for label, rate in (("FPIR", counted.fpir), ("FNIR", counted.fnir))
+            if rate is not None
+        )
+        if lost and cells:
+            yield f"  with failures: {cells}"
 
 
 def _retrieval(result: IdentificationResult) -> Iterator[str]:
     if result.mean_average_precision is None:
         return
-    yield f"retrieval: mean average precision {result.mean_average_precision:.4f}"
+    counted = result.with_failures.mean_average_precision
+    more = f", with failures {counted:.4f}" if result.lost_mated and counted is not None else ""
+    yield f"retrieval: mean average precision {result.mean_average_precision:.4f}{more}"
     for name, values in (("recall", result.recall_at), ("precision", result.precision_at)):
         cells = ", ".join(
             f"@{k} {output.percent(value)}"
@@ -246,11 +280,14 @@ def comparison(compared: SystemComparison) -> str:
         lines.append(f"(paired bootstrap over {what}, {compared.resamples:,} resamples, 95 %)")
     else:
         lines.append("(too few people for intervals)")
+    width = max(14, *(len(name) + 1 for name in compared.figures))
     for one in compared.systems:
         failures = f"{one.system.failures_to_acquire:,} failures to acquire"
+        if one.system.pairs_lost:
+            failures += f", {one.system.pairs_lost:,} pairs lost"
         lines += ["", f"{_short(one.system.name)} ({_short(one.system.model or '-')}), {failures}"]
         for index, (name, value) in enumerate(zip(compared.figures, one.values, strict=True)):
-            text = f"  {name:14}{value:>9.4f}"
+            text = f"  {name.replace('_', ' '):{width}}{value:>9.4f}"
             if one.differences:
                 change = one.differences[index]
                 verdict = _verdict(name, change.difference, change.significant)
@@ -261,7 +298,7 @@ def comparison(compared: SystemComparison) -> str:
             lines.append(text.rstrip())
         if one.worse:
             lines.append("  significantly worse, all figures considered together:")
-            lines.append(f"    {', '.join(one.worse)}")
+            lines += [f"    {name.replace('_', ' ')}" for name in one.worse]
     return "\n".join(lines)
 
 

@@ -28,6 +28,11 @@ def escaped(text: object) -> str:
     )
 
 
+def named(value: str) -> str:
+    """The value of a column, which may be empty, as :func:`escaped`."""
+    return escaped(value) or "(empty)"
+
+
 def json_text(document: Any) -> str:
     """A JSON document on one line, in which no string can steer a terminal.
 

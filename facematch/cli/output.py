@@ -164,6 +164,11 @@ def percent_limits(interval: Interval | Limits) -> str:
     return f"{percent(low)} to {percent(high)}"
 
 
+def effective(comparisons: float) -> str:
+    """How many independent comparisons would tell as much."""
+    return "less than 1" if round(comparisons, 1) < 1 else f"{comparisons:,.0f}"
+
+
 def percent(rate: float) -> str:
     """A rate as per cent with as many digits as it needs; 100 % is said of 1 alone."""
     if 0.99 < rate < 1:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from facematch import __version__
 from facematch.cli import output
-from facematch.cli.foreign import escaped
+from facematch.cli.foreign import escaped, named
 
 if TYPE_CHECKING:
     from facematch.calibration import GroupTable, Remarks, WrongPair
@@ -49,6 +49,13 @@ def people_facts(n_subjects: int | None, inferred: bool) -> list[Fact]:
         return []
     how = " (those that genuine pairs link)" if inferred else ""
     return [Fact("people", f"{n_subjects:,}{how}")]
+
+
+def photographs_facts(sha256: str | None) -> list[Fact]:
+    """The digest over the photographs, if there were some."""
+    from facematch.reports import Fact
+
+    return [] if sha256 is None else [Fact("SHA-256 of the photographs", sha256)]
 
 
 def streamed_facts(streamed: bool) -> list[Fact]:
@@ -139,7 +146,7 @@ def groups_section(tables: Sequence[GroupTable], threshold: str, turned: bool) -
     for table in tables:
         rows: list[tuple[str, ...]] = []
         for group in table.groups:
-            cells = [escaped(group.value)]
+            cells = [named(group.value)]
             for estimate in (group.fmr, group.fnmr):
                 if estimate is None:
                     cells += ["none", ""]
@@ -159,11 +166,11 @@ def groups_section(tables: Sequence[GroupTable], threshold: str, turned: bool) -
                 tuple(rows),
             )
         )
-        if any(lost.failures for lost in table.failures):
+        if any(lost.failures + lost.lost_genuine + lost.lost_impostor for lost in table.failures):
             counts = tuple(
                 (
-                    escaped(lost.value),
-                    f"{lost.failures:,} of {lost.photographs:,}",
+                    named(lost.value),
+                    f"{lost.failures:,} of {lost.photographs:,}" if lost.photographs else "",
                     f"{lost.lost_genuine:,}",
                     f"{lost.lost_impostor:,}",
                 )
@@ -173,8 +180,8 @@ def groups_section(tables: Sequence[GroupTable], threshold: str, turned: bool) -
             blocks.append(Table(columns, counts, "Lost to failures to acquire."))
         blocks += [
             Notice(
-                f"{found.rate} is higher for {escaped(found.worse)} than for "
-                f"{escaped(found.better)}: the intervals do not overlap."
+                f"{found.rate} is higher for {named(found.worse)} than for "
+                f"{named(found.better)}: the intervals do not overlap."
             )
             for found in table.disparities
         ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facematch.workflows.evaluate import IdentificationResult, SystemComparison, WrongProbe
 
 _RANKS = (1, 5, 10)
+_WITH_FAILURES = "With failures: a probe without a template counts as found by nobody."
 
 
 def identification(
@@ -91,6 +92,11 @@ def _answer(result: IdentificationResult) -> str:
         parts.append("No probe is of an enrolled person: there is nothing to find.")
     if result.failures:
         parts.append(f"{len(result.failures):,} probes gave no template.")
+    if result.failures and result.with_failures.rank:
+        parts.append(
+            f"With those counted as misses, {output.percent(result.with_failures.rank[0])} come "
+            "first."
+        )
     return " ".join(parts)
 
 
@@ -100,7 +106,8 @@ def _closed(result: IdentificationResult) -> Section | None:
     if not result.rank:
         return None
     rows = []
-    for k, missed in zip(_RANKS, result.rank, strict=True):
+    counted = result.with_failures.rank
+    for k, missed, share in zip(_RANKS, result.rank, counted, strict=True):
         found = missed.comparisons - missed.errors
         rows.append(
             (
@@ -109,30 +116,40 @@ def _closed(result: IdentificationResult) -> Section | None:
                 f"{found:,} of {missed.comparisons:,}",
                 f"{output.percent(1 - missed.interval.high)} to "
                 f"{output.percent(1 - missed.interval.low)}",
+                output.percent(share),
             )
         )
-    table = Table(("subject among the first", "rate", "probes", "95 % interval"), tuple(rows))
+    columns = ("subject among the first", "rate", "probes", "95 % interval", "with failures")
+    table = Table(columns, tuple(rows), _WITH_FAILURES)
     return Section("Enrolled people (closed set)", (table,))
 
 
 def _open(result: IdentificationResult) -> Section | None:
-    from facematch.reports import Section, Table
+    from facematch.reports import Fact, Facts, Section, Table
 
     blocks: list[Block] = []
     rows = []
-    for point in result.fnir_at_fpir:
+    counted = result.with_failures.fnir_at_fpir if result.fnir_at_fpir else ()
+    for point, rate in zip(result.fnir_at_fpir, counted, strict=True):
         at = output.percent(point.fpir)
+        with_failures = "" if rate is None else output.percent(rate)
         if point.fnir is None:
             needed = f"takes {point.nonmated_needed:,} probes of strangers"
-            rows.append((at, "unresolved", "", "", needed, ""))
+            rows.append((at, "unresolved", "", "", needed, "", with_failures))
         else:
-            rows.append((at, *estimate_cells(point.fnir), f"{point.threshold:.4f}"))
+            threshold = f"{point.threshold:.4f}"
+            rows.append((at, *estimate_cells(point.fnir), threshold, with_failures))
     if rows:
         blocks.append(
             Table(
-                ("at an FPIR of at most", "FNIR", "missed", "of", "95 % interval", "threshold"),
+                (
+                    *("at an FPIR of at most", "FNIR", "missed", "of", "95 % interval"),
+                    *("threshold", "with failures"),
+                ),
                 tuple(rows),
-                "Enrolled people missed; unresolved where strangers are too few (rule of three).",
+                "Enrolled people missed; unresolved where strangers are too few (rule of three). "
+                "With failures: a probe without a template counts as found by nobody, in FPIR as "
+                "in FNIR.",
             )
         )
     if result.fixed is not None:
@@ -141,6 +158,14 @@ def _open(result: IdentificationResult) -> Section | None:
         blocks.append(
             rates_table(tuple(zip(names, (result.fpir, result.fnir), strict=True)), f"{at}:")
         )
+        carried = result.with_failures
+        facts = tuple(
+            Fact(f"{name}, with failures", output.percent(rate))
+            for name, rate in (("FPIR", carried.fpir), ("FNIR", carried.fnir))
+            if rate is not None
+        )
+        if facts:
+            blocks.append(Facts(facts))
     return Section("Strangers (open set)", tuple(blocks)) if blocks else None
 
 
@@ -184,7 +209,10 @@ def _retrieval(result: IdentificationResult) -> Section | None:
     return Section(
         "Retrieval",
         (
-            Paragraph(f"Mean average precision {result.mean_average_precision:.4f}."),
+            Paragraph(
+                f"Mean average precision {result.mean_average_precision:.4f}; with failures "
+                f"{result.with_failures.mean_average_precision or 0:.4f}."
+            ),
             Table(
                 ("references looked at", "recall", "precision"),
                 tuple(
@@ -272,6 +300,7 @@ def _counts(result: IdentificationResult) -> Facts:
             Fact("probes of enrolled people that gave no template", f"{result.lost_mated:,}"),
             Fact("probes of strangers that gave no template", f"{result.lost_nonmated:,}"),
             Fact("paths of which it is not known whom they show", f"{result.lost_unknown:,}"),
+            Fact("probes listed more than once", f"{result.duplicates:,}"),
             Fact("probes left out, their picture is enrolled", f"{len(result.enrolled_probes):,}"),
         )
     )
@@ -283,6 +312,7 @@ def _provenance(result: IdentificationResult) -> Facts:
     return provenance(
         (
             Fact("gallery", escaped(result.gallery)),
+            Fact("SHA-256 of the gallery", result.gallery_sha256 or "not known"),
             Fact("SHA-256 of the probes", result.probes_sha256),
             Fact("model", escaped(result.identity.name)),
             Fact("fingerprint of the model", escaped(result.identity.fingerprint)),

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.choices import Architecture, Augmenting, Device, Parallel
-from facematch.cli import options, output
+from facematch.cli import options, output, train_text
 from facematch.cli.foreign import escaped
 from facematch.cli.progress import Progress
 from facematch.cli.train_view import TrainView
 from facematch.training.choices import LossName, Mining, TrainingDistance
 
 if TYPE_CHECKING:
-    from facematch.workflows.train import TrainPlan, TrainResult
+    from facematch.workflows.train import TrainPlan
 
 INTERRUPTED = 130
 SHOWN_REMOVALS = 10
+OUTSIDE_THE_RECIPE = (
+    *("out", "run_dir", "config", "dry_run", "require_better", "device", "json", "quiet"),
+)
 
 
 def _option(name: str, text: str, **more: Any) -> Any:
@@ -96,8 +99,20 @@ def train(
     freeze: Annotated[
         list[str] | None, _option("freeze", "Parameters that stay, by prefix.", metavar="PREFIX")
     ] = None,
+    keep_statistics: Annotated[
+        bool | None,
+        _option(
+            "keep-statistics/--new-statistics",
+            "Batch normalisation goes by the start's running statistics [default: with --init].",
+        ),
+    ] = None,
     val: Annotated[
-        str | None, _option("val", "Labelled pairs to keep the best by.", metavar="PAIRS")
+        str | None,
+        _option(
+            "val",
+            "What the run is judged by: a folder with a sub-folder per person, or labelled pairs.",
+            metavar="PATH",
+        ),
     ] = None,
     images: Annotated[
         str | None, _option("images", "Folder of the pairs' photographs.", metavar="DIR")
@@ -131,6 +146,16 @@ def train(
     parallel: Annotated[
         Parallel | None, _option("parallel", "What processes share, under torchrun.")
     ] = None,
+    split_head: Annotated[
+        bool | None,
+        _option(
+            "split-head/--whole-head",
+            "Under torchrun, leave each process a part of a classification's head.",
+        ),
+    ] = None,
+    require_better: Annotated[
+        bool, _option("require-better", "Exit 10 unless better than the start on validation.")
+    ] = False,
     device: options.DeviceOption = Device.AUTO,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -140,12 +165,8 @@ def train(
     Interrupt it at will: the same command goes on from the last checkpoint. Under torchrun
     (torchrun --nproc-per-node 2 -m facematch train ...) several processes train together.
     """
-    given = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("out", "run_dir", "config", "dry_run", "device", "json", "quiet")
-    }
-    _train(given, out, run_dir, config, dry_run, device, json, quiet)
+    given = {name: value for name, value in locals().items() if name not in OUTSIDE_THE_RECIPE}
+    _train(given, out, run_dir, config, dry_run, require_better, device, json, quiet)
 
 
 def _train(
@@ -154,6 +175,7 @@ def _train(
     run_dir: Path | None,
     config: Path | None,
     dry_run: bool,
+    require_better: bool,
     device: Device,
     json: bool,
     quiet: bool,
@@ -166,6 +188,8 @@ def _train(
         plan = workflow.plan_training(
             recipe, out, run_dir=run_dir, device=device, ranks=ranks, progress=progress
         )
+        if require_better:
+            train_text.require_comparison(plan)
         first = ranks.index == 0
         options.note(f"device: {plan.setting.device}", quiet or not first)
         if dry_run or (not quiet and first):
@@ -178,11 +202,13 @@ def _train(
     if not first:
         return
     if json:
-        output.print_json(_result_json(result))
+        output.print_json(train_text.result_json(result))
     else:
-        _print(result)
+        train_text.print_result(result)
     if result.reason == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    if require_better:
+        train_text.require_better(result)
 
 
 def _describe(plan: TrainPlan, with_recipe: bool) -> None:
@@ -196,11 +222,13 @@ def _describe(plan: TrainPlan, with_recipe: bool) -> None:
         f"{plan.recipe.network}, {plan.recipe.loss}, {plan.steps} updates of "
         f"{plan.recipe.batch_size * plan.recipe.accumulate} pictures",
     ]
+    if data.alone:
+        lines.append(f"{data.alone} people have one picture alone: no genuine pair to learn from")
     if data.held_out:
         lines.append(f"{data.held_out} pictures kept aside for validation")
     if sum(data.validation_pairs):
         genuine, impostor = data.validation_pairs
-        lines.append(f"validation: {genuine} genuine and {impostor} impostor pairs")
+        lines.append(f"validation: {genuine} genuine and {impostor} impostor pairs{_whose(plan)}")
     lines += [f"left out, {reason}: {count}" for reason, count in data.removed]
     if data.unreadable:
         lines.append(f"{len(data.unreadable)} pictures gave no face or could not be read:")
@@ -209,6 +237,15 @@ def _describe(plan: TrainPlan, with_recipe: bool) -> None:
             lines.append(f"  … and {len(data.unreadable) - SHOWN_REMOVALS} more")
     for line in lines:
         options.note(line, quiet=False)
+
+
+def _whose(plan: TrainPlan) -> str:
+    """The people of the validation set, where they are known."""
+    people = 0 if plan.validation is None else plan.validation.people
+    if plan.validation is None or not people:
+        return ""
+    known = plan.validation.learned_from
+    return f" of {people} people" + (f", {known} of them learned from" if known else "")
 
 
 def _plan_json(plan: TrainPlan) -> dict[str, Any]:
@@ -226,37 +263,3 @@ def _plan_json(plan: TrainPlan) -> dict[str, Any]:
             "unreadable": [{"path": u.name, "reason": u.reason} for u in data.unreadable],
         }
     )
-
-
-def _result_json(result: TrainResult) -> dict[str, Any]:
-    bundle = result.bundle
-    return output.versioned(
-        {
-            "reason": result.reason,
-            "step": result.step,
-            "steps": result.steps,
-            "best_step": result.best_step,
-            "before": result.before,
-            "after": result.after,
-            "improved": result.improved,
-            "bundle": None if bundle is None else str(bundle.path),
-            "model_fingerprint": None if bundle is None else bundle.identity.fingerprint,
-        }
-    )
-
-
-def _print(result: TrainResult) -> None:
-    print(f"{result.reason} after {result.step} of {result.steps} updates")
-    if result.step < result.steps:
-        print("  the same command goes on from here")
-    if result.best_step is not None:
-        print(f"  best on the validation set after {result.best_step} updates")
-    for name, value in result.after.items():
-        before = result.before.get(name)
-        was = "" if before is None else f" (the start: {before:.4f})"
-        print(f"  {name.removeprefix('val_')} {value:.4f}{was}")
-    if result.improved is False:
-        print("  NO BETTER than its start on the validation set: keep using the start")
-    if result.bundle is not None:
-        print(f"  wrote {result.bundle.path}, fingerprint {result.bundle.identity.fingerprint}")
-        print("  it has no threshold yet: facematch calibrate PAIRS --model", result.bundle.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Gallery:
         path: as given.
         info: the root attributes.
         master: the key that it is encrypted with; None if it is not.
+        sha256: hexadecimal digest of the file; None unless it was asked for.
     """
 
     def __init__(
@@ -75,10 +77,12 @@ class Gallery:
         info: GalleryInfo,
         columns: dict[str, Stored],
         master: MasterKey | None = None,
+        sha256: str | None = None,
     ) -> None:
         self.path = path
         self.info = info
         self.master = master
+        self.sha256 = sha256
         self._columns = columns
         self._reduced: ReducedTemplates | None = None
 
@@ -89,6 +93,7 @@ class Gallery:
         identity: ModelIdentity | None = None,
         *,
         keys: Keys | None = None,
+        hashed: bool = False,
     ) -> Gallery:
         """Map a gallery file.
 
@@ -96,6 +101,8 @@ class Gallery:
             path: the file.
             identity: the model that will be used; None where no template is compared.
             keys: to open it if it is encrypted.
+            hashed: whether to read all of it for ``sha256``: of the very bytes that are mapped,
+                whatever a commit puts in their place.
 
         Raises:
             GalleryNotFoundError: there is no such file.
@@ -111,6 +118,8 @@ class Gallery:
             if not path.is_file():
                 raise GalleryFormatError(f"{path} is not a file; give the path of a gallery file")
             with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest() if hashed else None
+                file.seek(0)
                 unlocked = unlock(file, path, keys)
                 info, columns = open_columns(unlocked.file, path)
         except OSError as exc:
@@ -119,7 +128,7 @@ class Gallery:
             ) from exc
         if identity is not None:
             _same_model(path, info.identity, identity)
-        return cls(path, info, columns, unlocked.master)
+        return cls(path, info, columns, unlocked.master, sha256)
 
     def __enter__(self) -> Self:
         return self

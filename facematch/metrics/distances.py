@@ -7,6 +7,7 @@ zero from itself up to one float32 rounding: Euclidean distances are not taken f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -53,6 +54,23 @@ def distance(a: Float32Array, b: Float32Array, metric: Metric) -> Float32Array:
     for rows in _blocks(len(a), a.shape[1]):
         result[rows] = _paired(a[rows].astype(np.float64), b[rows].astype(np.float64), metric)
     return result
+
+
+def largest_distance(metric: Metric, size: int) -> float:
+    """The largest that a distance between templates of so many numbers can be; the least is 0.
+
+    >>> largest_distance(Metric.SQUARED_EUCLIDEAN, 256)
+    4.0
+    """
+    match metric:
+        case Metric.COSINE | Metric.PEARSON | Metric.EUCLIDEAN:
+            return 2.0
+        case Metric.SQUARED_EUCLIDEAN:
+            return 4.0
+        case Metric.MANHATTAN:
+            return 2.0 * math.sqrt(size)
+        case _:
+            assert_never(metric)
 
 
 def pairwise(a: Float32Array, b: Float32Array, metric: Metric) -> Float32Array:

@@ -15,11 +15,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import assert_never
 
 import numpy as np
 
-from facematch.metrics.distances import pairwise
+from facematch.metrics.distances import largest_distance, pairwise
 from facematch.types import BoolArray, Float32Array, Int64Array, Metric
 
 STEPS = 1 << 25
@@ -185,17 +184,8 @@ def blocks(
 
 def step_size(metric: Metric, dimensions: int) -> float:
     """How long a step is: a power of two."""
-    match metric:
-        case Metric.COSINE | Metric.PEARSON | Metric.EUCLIDEAN:
-            span = 2.0
-        case Metric.SQUARED_EUCLIDEAN:
-            span = 4.0
-        case Metric.MANHATTAN:
-            # At most twice the root of the dimensions.
-            span = 2.0 ** math.ceil(math.log2(2 * math.sqrt(dimensions)))
-        case _:
-            assert_never(metric)
-    return span / STEPS
+    largest = largest_distance(metric, dimensions)
+    return float(2.0 ** math.ceil(math.log2(largest)) / STEPS)
 
 
 def last_step(threshold: float, size: float) -> np.float32:

@@ -91,20 +91,25 @@ class TemplateSource:
         self,
         paths: Sequence[Path],
         progress: Callable[[int, int], None] = lambda done, total: None,
+        check: Callable[[Sequence[str | None]], None] = lambda sha256: None,
     ) -> Gathered:
         """Reads all photographs and embeds those that are new.
 
         Args:
             paths: the photographs.
             progress: called with photographs done and in all.
+            check: called with the digest of each photograph, None where there is none, before
+                the first is embedded; what it raises ends the work while that is cheap.
         """
         templates = np.full((len(paths), self.identity.embedding_size), np.nan, np.float32)
         digests: list[str | None] = []
         failures: list[Failure] = []
         reused = 0
+        all_keys = [file_sha256(path, DEFAULT_LIMITS.max_bytes) for path in paths]
+        check(all_keys)
         for start in range(0, len(paths), PHOTOGRAPHS_PER_BLOCK):
             block = paths[start : start + PHOTOGRAPHS_PER_BLOCK]
-            keys = [file_sha256(path, DEFAULT_LIMITS.max_bytes) for path in block]
+            keys = all_keys[start : start + PHOTOGRAPHS_PER_BLOCK]
             known = {} if self._cache is None else self._cache.read([k for k in keys if k])
             found = [known.get(key or "") for key in keys]
             wanted = [(p, k) for p, k, item in zip(block, keys, found, strict=True) if item is None]

@@ -45,7 +45,15 @@ def scores_plot(
             counted_label = f"{label} ({int(counts.sum()):,})"
             axes.stairs(share, edges, color=colour, linewidth=1.6, label=counted_label)
         if threshold is not None:
-            _draw_threshold(axes, sign * threshold, palette.mark)
+            place = sign * threshold
+            # Named in the legend, which finds itself room: beside the line is the title, or a bar.
+            axes.axvline(
+                place,
+                color=palette.mark,
+                linewidth=1.6,
+                linestyle="--",
+                label=f"threshold {place:.4f}",
+            )
         # Room for the legend above the bars.
         axes.set_ylim(0, 1.22 * axes.get_ylim()[1])
         axes.set(xlabel=name, ylabel="share of the class in each bin")
@@ -57,16 +65,4 @@ def scores_plot(
         f"Of {classes[0]} and {classes[1]}, each as shares of its own."
         + ("" if threshold is None else " What lies beyond the dashed line is decided wrongly."),
         draw,
-    )
-
-
-def _draw_threshold(axes: Any, place: float, colour: str) -> None:
-    axes.axvline(place, color=colour, linewidth=1.6, linestyle="--")
-    axes.text(
-        *(place, 1.0, f"threshold {place:.4f}"),
-        transform=axes.get_xaxis_transform(),
-        color=colour,
-        fontsize=9,
-        va="bottom",
-        ha="center",
     )

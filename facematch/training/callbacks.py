@@ -145,24 +145,32 @@ class KeepBest(Callback):
 
     Args:
         figure: of the report; higher is better.
+        ties: figures that decide between equal ones, in order; higher is better.
     """
 
-    def __init__(self, figure: str) -> None:
-        self.figure = figure
-        self.best: float | None = None
+    def __init__(self, figure: str, *ties: str) -> None:
+        self.figures = (figure, *ties)
+        self._best: list[float] | None = None
+
+    @property
+    def best(self) -> float | None:
+        """The highest figure so far."""
+        return None if self._best is None else self._best[0]
 
     def on_start(self, run: Run) -> None:
         kept = read_best(run.run_dir)
-        self.best = None if kept is None else float(kept["value"])
+        self._best = None if kept is None else [float(value) for value in kept["values"]]
 
     def on_report(self, run: Run, line: Mapping[str, float]) -> None:
-        value = line.get(self.figure)
-        if value is None or (self.best is not None and value <= self.best):
+        if any(figure not in line for figure in self.figures):
             return
-        self.best = value
+        values = [line[figure] for figure in self.figures]
+        if self._best is not None and values <= self._best:
+            return
+        self._best = values
         state = {
-            "figure": self.figure,
-            "value": value,
+            "figures": list(self.figures),
+            "values": values,
             "step": run.step,
             "average": run.averaged_state(),
         }
@@ -234,7 +242,7 @@ def interruptible(run: Run) -> Iterator[None]:
 
 
 def read_best(run_dir: Path) -> dict[str, Any] | None:
-    """What :class:`KeepBest` kept, if anything: ``average``, ``figure``, ``value``, ``step``.
+    """What :class:`KeepBest` kept, if anything: ``average``, ``figures``, ``values``, ``step``.
 
     Raises:
         TrainingError: the file cannot be read.

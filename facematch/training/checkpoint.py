@@ -13,7 +13,7 @@ import torch
 
 from facematch.errors import TrainingError
 
-FORMAT = 2
+FORMAT = 3
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:

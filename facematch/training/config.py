@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One phase of training. Everything in it decides the numbers that come out.
+    """One phase of training. All but the time between checkpoints decides what comes out.
 
     Attributes:
         steps: updates of the weights in all.
@@ -23,6 +23,8 @@ class TrainingConfig:
         accumulate: batches whose gradients make one update. Each is mined by itself.
         frozen: parameters whose names begin with one of these are not trained, nor are the
             running statistics of the layers they belong to.
+        keep_statistics: no batch normalisation takes statistics from batches: all go by their
+            running ones, which stay as they are.
         seed: of sampling and augmentation.
         checkpoint_every_s: seconds between checkpoints.
         bfloat16: autocast the network (not the loss) to bfloat16.
@@ -40,6 +42,7 @@ class TrainingConfig:
     gradient_clip: float = 5.0
     accumulate: int = 1
     frozen: tuple[str, ...] = ()
+    keep_statistics: bool = False
     seed: int = 1
     checkpoint_every_s: float = 180.0
     bfloat16: bool = True
@@ -71,6 +74,10 @@ class TrainingConfig:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
     def plain(self) -> dict[str, Any]:
-        """The configuration as JSON types, which a checkpoint can hold without pickling."""
+        """What decides the numbers as JSON types, which a checkpoint can hold without pickling.
+
+        How often checkpoints are written does not, and may change from one start to the next.
+        """
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        del plain["checkpoint_every_s"]
         return plain

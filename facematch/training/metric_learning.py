@@ -40,6 +40,7 @@ from facematch.training.mining import (
     pair_statistics,
     pool_of,
 )
+from facematch.training.ranks import Ranks
 
 TupleCriterion = (
     ContrastiveLoss
@@ -100,6 +101,15 @@ class MetricLearning(nn.Module):
                 teacher_size if taught else 0,
                 options.memory_warmup_steps,
             )
+
+    def split_head(self, ranks: Ranks) -> None:
+        """Leaves each rank its part of the head of a classification.
+
+        Raises:
+            UsageError: the ranks are not enough, or too many.
+        """
+        assert isinstance(self.criterion, ClassificationLoss)  # the recipe has seen to it
+        ranks.split(self.criterion)
 
     @property
     def collapsed_loss(self) -> float | None:

@@ -35,6 +35,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from facematch.choices import Parallel
 from facematch.errors import DeviceUnavailableError, TrainingError, UsageError
+from facematch.training.losses.wide_head import WideHead
 from facematch.training.ranks import OneRank, Ranks
 
 # Between two meetings of the ranks the first one may validate and write files.
@@ -98,6 +99,9 @@ class DistributedRanks:
                 total = tensor.contiguous()
                 distributed.all_reduce(total)
                 tensor.copy_(total / self.count)
+
+    def split(self, head: WideHead) -> None:
+        head.split(self.mesh)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
+
+from facematch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facematch.training.losses.wide_head import WideHead
 
 
 class Ranks(Protocol):
@@ -34,6 +39,13 @@ class Ranks(Protocol):
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Gives tensors the mean of their values on all ranks, in place."""
 
+    def split(self, head: WideHead) -> None:
+        """Leaves each rank its part of a head, which lies on the rank's device.
+
+        Raises:
+            UsageError: there are not enough ranks, or too many for the head.
+        """
+
 
 class OneRank:
     """A process that trains by itself."""
@@ -52,3 +64,9 @@ class OneRank:
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         pass
+
+    def split(self, head: WideHead) -> None:
+        raise UsageError(
+            "split_head: one process holds the whole head; start several with torchrun, or leave "
+            "it out"
+        )

@@ -69,6 +69,8 @@ class Recipe:
         gradient_clip: largest norm of the gradient.
         accumulate: batches to an update.
         freeze: prefixes of parameters that stay as they are.
+        keep_statistics: batch normalisation goes by the start's running statistics, which stay
+            as they are; None for so with ``init``, and not from scratch.
         val: labelled pairs to keep the best network by.
         images: folder that the pairs' paths are relative to.
         hold_out: share of the identities kept aside for validation, if there is no ``val``.
@@ -80,8 +82,11 @@ class Recipe:
         threads: of the CPU; None for one a core.
         bfloat16: None for where the machine is fast with it.
         tensorboard: write a TensorBoard log.
-        checkpoint_minutes: between checkpoints.
+        checkpoint_minutes: between checkpoints, and looks at the validation set; where
+            ``minutes`` are given, at most a tenth of those.
         parallel: what several processes share, under torchrun.
+        split_head: leave each of them a part of the head that classifies, which grows with the
+            identities; otherwise each has the whole head.
     """
 
     data: tuple[str, ...] = ()
@@ -113,6 +118,7 @@ class Recipe:
     gradient_clip: float = 5.0
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
+    keep_statistics: bool | None = None
     val: str | None = None
     images: str | None = None
     hold_out: float = 0.0
@@ -125,6 +131,7 @@ class Recipe:
     tensorboard: bool = False
     checkpoint_minutes: float = 3.0
     parallel: Parallel = Parallel.DATA
+    split_head: bool = False
 
     def __post_init__(self) -> None:
         for name, sound, wanted in (
@@ -155,6 +162,14 @@ class Recipe:
             raise UsageError(
                 f"{self.loss} with loss_weight {self.loss_weight:g} needs a teacher; "
                 "give distill a model"
+            )
+        if self.split_head and (
+            LOSSES[self.loss].kind is not TupleKind.ROWS or not self.loss_weight
+        ):
+            heads = [name for name, choice in LOSSES.items() if choice.kind is TupleKind.ROWS]
+            raise UsageError(
+                f"split_head: {self.loss} with loss_weight {self.loss_weight:g} has no head; there "
+                f"is one with {', '.join(heads)}"
             )
         lengths = [self.steps, self.epochs, self.minutes]
         if self.steps is not None and self.epochs is not None:

@@ -37,6 +37,7 @@ from facematch.training.trainer import Trainer, Validation
 from facematch.types import Float32Array
 
 _TIMED_STEPS = 6
+_LOOKS = 10
 _FROM_SCRATCH, _FINE_TUNING = 1e-3, 1e-4
 
 
@@ -72,7 +73,9 @@ class Setting:
         rate = recipe.learning_rate
         if rate is None:
             rate = _FROM_SCRATCH if recipe.init is None else _FINE_TUNING
-        bfloat16 = recipe.bfloat16
+        bfloat16, keep = recipe.bfloat16, recipe.keep_statistics
+        # A short run is over-trained soon, and needs looks to choose the best from.
+        most = math.inf if recipe.minutes is None else recipe.minutes / _LOOKS
         return TrainingConfig(
             steps=steps,
             sizes=((0, self.input_size),),
@@ -84,8 +87,9 @@ class Setting:
             gradient_clip=recipe.gradient_clip,
             accumulate=recipe.accumulate,
             frozen=recipe.freeze,
+            keep_statistics=recipe.init is not None if keep is None else keep,
             seed=recipe.seed,
-            checkpoint_every_s=60 * recipe.checkpoint_minutes,
+            checkpoint_every_s=60 * min(recipe.checkpoint_minutes, most),
             bfloat16=bfloat16_is_fast(self.device) if bfloat16 is None else bfloat16,
         )
 
@@ -208,6 +212,9 @@ def build_setting(
         raise TrainingDataError(
             f"the data does not fit the recipe: {error}; see --identities and --crops"
         ) from error
+    if recipe.split_head and metric is not None:
+        metric.to(device)  # before it lies in shards, which stay where they are
+        metric.split_head(ranks)
     objective = TrainingObjective(
         crops.labels,
         _own(labelled, sampler),
@@ -262,7 +269,8 @@ def _sampler(
         elif recipe.balance:
             parts.append(balanced_identity_batches(crops.labels, crops.sources, people, each, seed))
         else:
-            parts.append(IdentityBatches(crops.labels, people, each, seed))
+            # Who has two pictures has a genuine pair; a small folder has many such people.
+            parts.append(IdentityBatches(crops.labels, people, each, seed, min(each, 2)))
     further = recipe.batch_size - labelled
     if further:
         parts.append(ShuffledBatches(len(crops), further, seed))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from facematch.errors import OutputError, TrainingError
 from facematch.training.averaging import WeightAverage
@@ -195,7 +196,7 @@ class Trainer:
                 yield self._update(batches)
 
     def _update(self, batches: Iterator[Batch]) -> dict[str, float]:
-        train_mode(self.network, self.config.frozen)
+        train_mode(self.network, self.config.frozen, self.config.keep_statistics)
         self._updates.clear()
         totals: dict[str, float] = {"crops": 0.0, "loss": 0.0}
         for batch in batches:
@@ -310,9 +311,16 @@ def freeze(network: nn.Module, prefixes: Sequence[str]) -> None:
         parameter.requires_grad_(not name.startswith(tuple(prefixes)) if prefixes else True)
 
 
-def train_mode(network: nn.Module, frozen: Sequence[str]) -> None:
-    """Training mode, but for frozen layers, whose running statistics stay as they are."""
+def train_mode(network: nn.Module, frozen: Sequence[str], keep_statistics: bool = False) -> None:
+    """Training mode, but for frozen layers, whose running statistics stay as they are.
+
+    Args:
+        network: changed in place.
+        frozen: prefixes of the names of frozen layers.
+        keep_statistics: leave all running statistics as they are, and normalise by them.
+    """
     network.train()
     for name, module in network.named_modules():
-        if frozen and f"{name}.".startswith(tuple(f"{p.rstrip('.')}." for p in frozen)):
+        is_frozen = frozen and f"{name}.".startswith(tuple(f"{p.rstrip('.')}." for p in frozen))
+        if is_frozen or (keep_statistics and isinstance(module, _BatchNorm)):
             module.eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
@@ -220,14 +221,15 @@ def calibrate(
     gathered: Gathered | None = None
     compared = np.ones(len(pairs.labels.same), np.bool_)
     if isinstance(pairs, LabelledComparisons):
-        measured, identity = pairs, None
+        measured, identity, compared = pairs.measured(), None, pairs.compared
     elif templates is None:
         raise ValueError("photographs need templates")
     else:
         identity = templates.identity
         require_photographs(pairs)
-        gathered = templates.gather(pairs.photographs, progress)
-        require_distinct_pictures(pairs, gathered.sha256)
+        distinct = partial(require_distinct_pictures, pairs)
+        gathered = templates.gather(pairs.photographs, progress, distinct)
+        pairs = pairs.with_contents(gathered.sha256)
         measured = _compared(pairs, gathered, metric)
         compared = pairs.compared(gathered.acquired)
     fitted = fit_calibration(
@@ -282,8 +284,9 @@ def _of_all(
 ) -> CalibrateResult:
     """All pairs, which are counted in one round and decided in another."""
     require_photographs(pairs)
-    gathered = templates.gather(pairs.photographs, progress)
-    require_distinct_pictures(pairs, gathered.sha256)
+    distinct = partial(require_distinct_pictures, pairs)
+    gathered = templates.gather(pairs.photographs, progress, distinct)
+    pairs = pairs.with_contents(gathered.sha256)
     rounds = Rounds(1 + len(Metric), comparing)
     sizes = np.bincount(pairs.subject[gathered.acquired], minlength=int(pairs.subject[-1]) + 1)
     dealt = deal_people(sizes, settings.folds, settings.seed)

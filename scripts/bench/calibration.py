@@ -79,7 +79,7 @@ templates += 1.5 * rng.normal(0, 1, (people * each, 256)).astype(np.float32)
 templates /= np.linalg.norm(templates, axis=1, keepdims=True)
 class Templates:
     identity = ModelIdentity("m", "f" * 64, 256)
-    def gather(self, paths, progress):
+    def gather(self, paths, progress, check):
         return Gathered(templates, tuple(map(str, range(len(paths)))), (), 0)
 subject = np.repeat(np.arange(people), each)
 pairs = AllPairs("people", Path("."), "0" * 64, (Path({here!r}),) * len(subject), subject)

@@ -279,3 +279,16 @@ def test_model_must_be_the_same(calibration: Calibration, identity: ModelIdentit
 def test_refuses_values_out_of_range(calibration: Calibration, field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{field}: expected"):
         replace(calibration, **{field: value})
+
+
+def test_limits_of_a_threshold_are_distances_that_there_can_be() -> None:
+    # Resamples with four impostor pairs at distance 0 accept nothing: a threshold below zero.
+    genuine, impostor = [0.0] * 50, [0.0] * 3 + [1.0] * 97
+    loose = fitted_to(genuine, impostor, ThresholdRule(Criterion.FMR, 0.03)).calibration
+    assert loose.threshold == 0.5
+    assert loose.threshold_interval is not None
+    assert loose.threshold_interval.low == 0
+    strict = fitted_to(genuine, impostor, ThresholdRule(Criterion.FMR, 0.02)).calibration
+    assert strict.threshold < 0
+    assert strict.threshold_interval is not None
+    assert strict.threshold_interval.low == strict.threshold

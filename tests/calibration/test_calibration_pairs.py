@@ -16,6 +16,7 @@ from facematch.calibration import (
     PhotographPairs,
     Remarks,
     ScoreKind,
+    group_failures,
     load_pairs,
     require_photographs,
 )
@@ -139,7 +140,11 @@ def test_lfw_other_suffixes_only_without_the_jpg(tmp_path: Path) -> None:
         ("a,c,same\nx,y,1\n", "line 1", "column 'b' is missing (found: a, c, same)"),
         ("a,b\nx,y\n", "line 1", "column 'same' is missing"),
         ("x.jpg,y.jpg,1\n", "line 1", "column 'a' is missing"),
-        ("a;b;same\nx;y;1\n", "line 1", "column 'a' is missing"),
+        ("a;b;same\nx;y;1\n", "line 1", "separated by semicolons, not by commas"),
+        ("distance;same\n0,3;1\n", "line 1", "separated by semicolons, not by commas"),
+        ("Same\tSimilarity\n1\t0.5\n", "line 1", "separated by tabs, not by commas"),
+        ("a|b|same|group\nx|y|1|z\n", "line 1", "separated by bars, not by commas"),
+        ("a;b,c\nx;y,z\n", "line 1", "column 'a' is missing"),
         ("a,a,b,same\nx,x,y,1\n", "line 1", "column 'a' is there more than once"),
         ("a,b,same\nx,y,1\nx,y,maybe\n", "line 3", "'same' must be 1/0"),
         ("a,b,same\nx,y,\n", "line 2", "'same' must be 1/0"),
@@ -332,7 +337,9 @@ def test_a_picture_beside_itself_is_refused_unless_allowed(tmp_path: Path, row: 
         ("distance,similarity,same\n1,1,1\n", "line 1: 'distance' and 'similarity'"),
         ("distance,same\n1,1\nnan,0\n", "line 3: 'distance' must be a finite number"),
         ("similarity,same\ninf,1\n", "line 2: 'similarity' must be a finite number"),
-        ("distance,same\n,1\n", "line 2: 'distance' must be a finite number"),
+        ("distance,same\nnan,1\n", "got 'nan'; leave the cell empty where a pair could not be"),
+        ("distance,same\n1e308,1\n", "line 2: 'distance' must lie between -1e+12 and 1e+12"),
+        ("similarity,same\n-2e12,1\n", "line 2: 'similarity' must lie between"),
         ("distance,label\n1,1\n", "line 1: the column 'same' is missing"),
         ("a,b,same,g,g\nx,y,1,1,1\n", "line 1: the column 'g' is there more than once"),
         ("1\nA\t1\t2\nA\t1\tA\t3\n", "line 3: 'A' on both sides of an impostor pair"),
@@ -435,3 +442,63 @@ def test_the_unknown_photograph_is_named_with_its_list(tmp_path: Path) -> None:
     path = listed(tmp_path, "a,b,same\nx.jpg,y.jpg,1\nx.jpg,z.jpg,0\n")
     with pytest.raises(PairsFormatError, match=f"{path}, line 2: there is no photograph"):
         require_photographs(photographs(path))
+
+
+@pytest.mark.parametrize("kind", ["distance", "similarity"])
+def test_an_empty_cell_is_a_pair_that_could_not_be_compared(tmp_path: Path, kind: str) -> None:
+    rows = ["1,1,A,A,x", ",1,A,A,y", "2,0,A,B,x", " ,0,A,C,y", ",0,B,C,x", "3,0,B,C,x"]
+    content = "\n".join([f"{kind},same,subject_a,subject_b,group", *rows])
+    listed_pairs = comparisons(listed(tmp_path, content))
+    assert listed_pairs.compared.tolist() == [True, False, True, False, False, True]
+    assert len(listed_pairs.labels.same) == 6
+    found = listed_pairs.measured()
+    sign = -1 if kind == "similarity" else 1
+    assert found.distances.tolist() == [sign * 1, sign * 2, sign * 3]
+    assert found.labels.same.tolist() == [True, False, False]
+    assert (found.lost_genuine, found.lost_impostor) == (1, 2)
+    group = found.labels.column("group")
+    assert group is not None
+    assert group.codes.tolist() == [0, 0, 0]
+    lost = group_failures(listed_pairs, "group", None)
+    assert [(one.value, one.lost_genuine, one.lost_impostor) for one in lost] == [
+        ("x", 0, 1),
+        ("y", 1, 1),
+    ]
+    complete = comparisons(listed(tmp_path, "distance,same,group\n1,1,x\n2,0,x\n"))
+    assert complete.measured() is complete
+    assert group_failures(complete, "group", None) == ()
+
+
+@pytest.mark.parametrize(("same", "kind"), [(1, "genuine"), (0, "impostor")])
+def test_a_class_without_a_distance(tmp_path: Path, same: int, kind: str) -> None:
+    path = listed(tmp_path, f"distance,same\n,{same}\n,{same}\n1,{1 - same}\n")
+    with pytest.raises(OneClassError, match=f"no {kind} pair has a distance; 2 pairs"):
+        comparisons(path).measured()
+
+
+def test_the_hash_of_a_folder_covers_what_its_photographs_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = folder_of(tmp_path / "people", ann=2, bob=1)
+    held = load_pairs(root)
+    monkeypatch.setattr(folders_module, "MOST_PAIRS", 1)
+    counted = load_pairs(root, impostors=None)
+    assert isinstance(held, PhotographPairs)
+    assert isinstance(counted, AllPairs)
+    for pairs in (held, counted):
+        one = pairs.with_contents(["1" * 64, "2" * 64, None])
+        other = pairs.with_contents(["1" * 64, "3" * 64, None])
+        assert one.sha256 == pairs.with_contents(["1" * 64, "2" * 64, None]).sha256
+        assert len({pairs.sha256, one.sha256, other.sha256}) == 3
+        assert one.photographs_sha256 != other.photographs_sha256
+    by_hand = hashlib.sha256(f"{'1' * 64}\n{'2' * 64}\n\n".encode()).hexdigest()
+    assert held.with_contents(["1" * 64, "2" * 64, None]).photographs_sha256 == by_hand
+
+
+def test_the_hash_of_a_list_stays_that_of_its_file(tmp_path: Path) -> None:
+    path = listed(tmp_path, "a,b,same\nx,y,1\nx,z,0\n")
+    pairs = photographs(path)
+    one = pairs.with_contents(["1" * 64, "2" * 64, "3" * 64])
+    assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert one.photographs_sha256 is not None
+    assert pairs.photographs_sha256 is None

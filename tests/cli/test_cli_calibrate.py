@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from facematch.calibration import folders, load_calibration
 from facematch.cli import app
-from facematch.cli.output import percent, percent_limits
+from facematch.cli.output import effective, percent, percent_limits
 from facematch.errors import CalibrationFormatError
 from facematch.metrics import Limits
 
@@ -446,3 +446,93 @@ def test_many_people_are_not_called_few(tmp_path: Path) -> None:
     text = run(path, "--target-fmr", 0.05).stdout
     assert "rough" not in text
     assert "UNRESOLVED" not in text
+
+
+def test_pairs_that_another_system_could_not_compare(scores: Path, tmp_path: Path) -> None:
+    complete = calibrated(scores, "--eer")
+    header, *rows = scores.read_text().splitlines()
+    extra = [",1,p0,p0,old,0"] * 50 + [",0,p0,p1,young,0"] * 20
+    scores.write_text("\n".join([header, *rows, *extra]))
+    found = calibrated(scores, "--eer", "--report", "r.html")
+    assert found["pairs_lost"] == {"genuine": 50, "impostor": 20}
+    for same in ("threshold", "fmr", "fnmr", "n_genuine", "n_impostor", "auc"):
+        assert found[same] == complete[same], same
+    assert found["frr"] == pytest.approx(0.2 + 0.8 * found["fnmr"])
+    assert found["far"] == pytest.approx(found["fmr"] * 780 / 800)
+    assert complete["frr"] == complete["fnmr"]
+    stored = load_calibration(tmp_path / "calibration.json")
+    assert (stored.lost_genuine, stored.lost_impostor) == (50, 20)
+    (table,) = found["groups"]
+    assert [lost["lost_genuine"] for lost in table["failures_to_acquire"]] == [0, 50]
+    text = run(scores, "--eer").stdout
+    assert "failures to acquire: 50 genuine, 20 impostor pairs not compared" in text
+    assert "FTA + FNMR x (1 - FTA)" in text
+    assert "old           failures to acquire: 50 genuine and 0 impostor pairs" in text
+    assert max(map(len, text.splitlines())) <= 80
+    page = (tmp_path / "r.html").read_text()
+    assert "genuine pairs lost to failures to acquire" in page
+    assert "FRR, with them" in page
+
+
+def test_folds_of_pairs_are_no_folds_of_people(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("\n".join(["distance,same", *["0.1,1", "0.9,0"] * 30]))
+    text = run(path, "--target-fmr", 0.2, "--report", "r.html").stdout
+    assert "on pairs held back (5 folds of pairs; no people are named):" in text
+    assert "new people" not in text
+    page = (tmp_path / "r.html").read_text()
+    assert "FMR on pairs held back" in page
+    assert "new people" not in page
+
+
+def test_an_empty_group_has_a_name(scores: Path, tmp_path: Path) -> None:
+    scores.write_text(scores.read_text().replace(",old,", ",,"))
+    text = run(scores, "--report", "r.html").stdout
+    assert "\n  (empty)  " in text
+    assert "FNMR is higher for (empty) than for young:" in text
+    page = (tmp_path / "r.html").read_text()
+    assert ">(empty)<" in page
+    assert "FNMR is higher for (empty) than for young" in page
+
+
+def test_a_folder_has_another_hash_when_a_photograph_changes(tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    for name, colour in (("Ann", RED), ("Bob", GREEN)):
+        for number in (1, 2):
+            photograph(people / name / f"{number}.png", [colour], sizes=[50 + 9 * number])
+    first, again = calibrated(people), calibrated(people)
+    for name in ("pairs_sha256", "photographs_sha256"):
+        assert first[name] == again[name]
+    photograph(people / "Ann" / "2.png", [RED], sizes=[71])
+    changed = calibrated(people, "--report", "r.html")
+    for name in ("pairs_sha256", "photographs_sha256"):
+        assert changed[name] != first[name]
+    assert load_calibration(tmp_path / "calibration.json").photographs_sha256 is not None
+    page = (tmp_path / "r.html").read_text()
+    assert changed["photographs_sha256"] in page
+    assert changed["pairs_sha256"] in page
+
+
+def test_copies_in_a_folder_are_found_before_the_networks_are_opened(tmp_path: Path) -> None:
+    for name, colour in (("Ann", RED), ("Bob", GREEN)):
+        for number in (1, 2):
+            photograph(tmp_path / name / f"{number}.png", [colour], sizes=[50 + 9 * number])
+    shutil.copy(tmp_path / "Ann" / "1.png", tmp_path / "Ann" / "3.png")
+    found = run(tmp_path)
+    refused(found, 3, "Ann/1.png", "Ann/3.png", "--allow-self-pairs")  # no line names a device
+
+
+def test_distances_of_any_allowed_size_raise_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("\n".join(["distance,same", *["-1e12,1", "1e11,1", "1e12,0"] * 30]))
+    assert calibrated(path, "--eer", "--report", "r.html")["fmr"] == 0
+    assert max(map(len, run(path, "--eer").stdout.splitlines())) <= 80
+    judged = CliRunner().invoke(app, ["evaluate", str(path), "--report", "e.html"])
+    assert judged.exit_code == 0, judged.output
+    path.write_text("distance,same\n1e308,1\n-1e308,0\n")
+    refused(run(path), 3, "line 2", "1e308")
+
+
+def test_fewer_than_one_comparison_is_not_called_none() -> None:
+    found = [effective(n) for n in (0.3, 1 - 1e-12, 1, 3764.4)]
+    assert found == ["less than 1", "1", "1", "3,764"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -262,14 +263,27 @@ def test_a_search(people: tuple[Path, Path], tmp_path: Path) -> None:
     found = evaluated("--gallery", gallery, "--probes", probes, "--threshold", 0.05)
     assert found["rank"] == {"1": 1.0, "5": 1.0, "10": 1.0}
     assert found["rank_with_failures"]["1"] == 0.75
+    assert found["map_with_failures"] == 0.75
+    assert found["fnir_with_failures"] == 0.25
+    assert found["fpir_with_failures"] == found["fpir"]["rate"]
+    assert found["remarks"] == {"duplicates": 0}
+    assert found["gallery_sha256"] == hashlib.sha256(gallery.read_bytes()).hexdigest()
     assert list(found["fnir_at_fpir"]) == ["0.1", "0.01", "0.001"]
     assert set(found["fnir_at_fpir"].values()) == {None}  # one stranger shows nothing
     assert (found["map"], found["n_mated"], found["n_nonmated"]) == (1.0, 3, 1)
     assert found["failures_to_acquire"] == 1
     assert found["model_fingerprint"] == "f" * 64
     assert (found["fnir"]["rate"], found["fpir"]["trials"]) == (0, 1)
-    text = run("--gallery", gallery, "--probes", probes).stdout
+    text = run(
+        *("--gallery", gallery, "--probes", probes, "--threshold", 0.05, "--report", "r.html")
+    ).stdout
     assert max(map(len, text.splitlines())) <= 80
+    assert "with failures: rank 1 75 %, rank 5 75 %, rank 10 75 %" in text
+    assert "mean average precision 1.0000, with failures 0.7500" in text
+    assert "FNIR 25 %" in text
+    page = (tmp_path / "r.html").read_text()
+    assert found["gallery_sha256"] in page
+    assert "with failures" in page
     assert "unresolved: takes 30 probes of strangers" in text
     listed = tmp_path / "probes.csv"
     listed.write_text("subject,path\nred,probes/red/2.png\norange,probes/orange/1.png\n")
@@ -317,18 +331,26 @@ def test_searches_side_by_side(searches: tuple[Path, Path], tmp_path: Path) -> N
     found = evaluated("--compare", *searches)
     assert (found["n_mated"], found["n_nonmated"], found["resampled"]) == (13, 30, "subjects")
     good, bad = found["systems"]
-    assert list(good["figures"]) == ["rank-1", "map", "fnir@0.1"]
+    rank, precision, fnir = (f"{name}_with_failures" for name in ("rank-1", "map", "fnir@0.1"))
+    assert list(good["figures"]) == [rank, precision, fnir]
     # The probe without a face is found by no system.
-    assert good["figures"]["rank-1"] == pytest.approx(12 / 13)
-    assert good["figures"]["map"] == pytest.approx(12 / 13)
-    assert bad["figures"]["rank-1"] == 0
-    assert {"rank-1", "map", "fnir@0.1"} == set(bad["significantly_worse"])
-    low, high = bad["differences"]["fnir@0.1"]["interval"]
-    assert 0 < low <= bad["differences"]["fnir@0.1"]["difference"] <= high
+    assert good["figures"][rank] == pytest.approx(12 / 13)
+    assert good["figures"][precision] == pytest.approx(12 / 13)
+    assert bad["figures"][rank] == 0
+    assert {rank, precision, fnir} == set(bad["significantly_worse"])
+    low, high = bad["differences"][fnir]["interval"]
+    assert 0 < low <= bad["differences"][fnir]["difference"] <= high
+    # The same numbers as each result has under the same names.
+    for system, path in zip((good, bad), searches, strict=True):
+        alone = json.loads(path.read_text())
+        assert system["figures"][rank] == alone["rank_with_failures"]["1"]
+        assert system["figures"][precision] == alone["map_with_failures"]
+        assert system["figures"][fnir] == alone["fnir_at_fpir_with_failures"]["0.1"]
     text = run("--compare", *reversed(searches), "--report", "r.html").stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "probes of enrolled people" in text
     assert "better" in text
+    assert "  rank-1 with failures " in text
     page = (tmp_path / "r.html").read_text()
     assert "probes of enrolled people" in page
     assert "SHA-256 of the probes" in page
@@ -388,6 +410,7 @@ def test_photographs_with_a_failure(tmp_path: Path) -> None:
     same = evaluated("--compare", tmp_path / "r.json", tmp_path / "r.json")["systems"][1]
     assert same["significantly_worse"] == []
     assert same["differences"]["auc"]["difference"] == 0
+    assert same["pairs_lost"] == 9
 
 
 def lfw_view_2(folder: Path, folds: int, per_class: int) -> Path:
@@ -456,3 +479,66 @@ def test_the_list_of_lfw_view_2(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_fit(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_pairs_that_another_system_could_not_compare(tmp_path: Path) -> None:
+    path = scores(tmp_path / "s.csv", folds=True)
+    whole = evaluated(path, "-o", tmp_path / "whole.json")
+    lines = path.read_text().splitlines()
+    lost = [i for i, line in enumerate(lines) if ",1,p1,p1," in line or ",0,p7,p3," in line]
+    for i in lost:
+        lines[i] = "," + lines[i].partition(",")[2]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = evaluated(tmp_path / "t.csv", "-o", tmp_path / "t.json", "--report", "r.html")
+    assert found["pairs_lost"] == {"genuine": 5, "impostor": 1}
+    assert (found["n_genuine"], found["n_impostor"]) == (145, 434)
+    assert found["frr"] == pytest.approx(5 / 150 + 145 / 150 * found["fnmr"])
+    assert found["far"] == pytest.approx(434 / 435 * found["fmr"])
+    text = run(tmp_path / "t.csv").stdout
+    assert "failures to acquire: 5 genuine, 1 impostor pairs not compared" in text
+    assert "FRR" in text
+    page = (tmp_path / "r.html").read_text()
+    assert "6 pairs could not be compared" in page
+    assert "impostor pairs lost to failures to acquire" in page
+    # On one list, and counted against the system that lost them.
+    before, after = evaluated("--compare", tmp_path / "whole.json", tmp_path / "t.json")["systems"]
+    assert (before["pairs_lost"], after["pairs_lost"]) == (0, 6)
+    assert after["figures"]["auc"] < before["figures"]["auc"] == pytest.approx(whole["auc"])
+    side = run("--compare", tmp_path / "whole.json", tmp_path / "t.json").stdout
+    assert "0 failures to acquire, 6 pairs lost" in side
+
+
+def test_probes_of_a_list(people: tuple[Path, Path], tmp_path: Path) -> None:
+    gallery, _ = people
+    listed = tmp_path / "probes.csv"
+    rows = ["red,probes/red/2.png", "blue,probes/blue/2.png", "orange,probes/orange/1.png"]
+    search = ("--gallery", gallery, "--probes", listed)
+    listed.write_text("\n".join(["subject,path", *rows, rows[0], "red,./probes/red/2.png"]))
+    assert evaluated(*search)["remarks"] == {"duplicates": 2}
+    assert "note: 2 probes are listed more than once" in run(*search, "--report", "r.html").stdout
+    assert "probes listed more than once" in (tmp_path / "r.html").read_text()
+    listed.write_text("\n".join(["subject,path", *rows, "red,probes/red/gone.png"]))
+    refused = run(*search)
+    assert refused.exit_code == 3
+    assert refused.stdout == ""
+    (line,) = refused.stderr.splitlines()
+    assert "probes/red/gone.png: no such file" in line
+
+
+def test_strangers_without_a_template_count_as_named_by_nobody(
+    searches: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """FNIR with failures is a hand count: a miss more, and room for more strangers named."""
+    for index in range(10):
+        photograph(tmp_path / "later" / f"t{index:02}" / "1.png", [], sizes=[])
+    found = evaluated("--gallery", "wrong.h5", "--probes", "later", "--threshold", 0.001)
+    assert found["probes_lost"] == {"mated": 1, "nonmated": 10, "unknown": 1}
+    assert found["fpir_with_failures"] == pytest.approx(found["fpir"]["errors"] / 40)
+    misses = found["fnir"]["errors"] + 1
+    assert found["fnir_with_failures"] == pytest.approx(misses / 13)
+    assert found["fnir_at_fpir_with_failures"]["0.01"] is None
+    # All of 40 strangers may be named four times at an FPIR of 10 %, those of 30 three times.
+    curve = found["open_set_curve"]
+    point = max(i for i, fpir in enumerate(curve["fpir"]) if round(fpir * 30) <= 4)
+    expected = (round(curve["fnir"][point] * 12) + 1) / 13
+    assert found["fnir_at_fpir_with_failures"]["0.1"] == pytest.approx(expected)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.metrics import distance, distances, pairwise
+from facematch.metrics.distances import largest_distance
 from facematch.types import Float32Array, Metric
 
 
@@ -142,3 +143,10 @@ def test_memory_is_bounded(metric: Metric) -> None:
     tracemalloc.stop()
     # All differences at once would take 64 * 4000 * 64 * 4 bytes = 66 MB.
     assert peak < 50e6
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_the_largest_distance_is_that_of_opposites(metric: Metric) -> None:
+    signs = np.where(np.arange(64) % 2 == 0, 1, -1)[None].astype(np.float32)
+    largest = largest_distance(metric, 64)
+    assert distance(signs / 8, -signs / 8, metric)[0] == pytest.approx(largest)

@@ -15,6 +15,7 @@ import pytest
 from fakes import BLUE, GREEN, RED, FakeDetector, FakeNetwork, photograph
 
 from facematch.choices import Device
+from facematch.errors import PairsFormatError
 from facematch.pipeline import (
     Acquired,
     Analyzer,
@@ -276,3 +277,18 @@ def test_faces_to_look_at(paths: list[Path]) -> None:
     assert two[56, 56].tolist() == [*BLUE]  # the larger square
     source.gather(paths)
     assert opened == [1]
+
+
+def test_digests_are_checked_before_anything_is_embedded(paths: list[Path]) -> None:
+    network = FakeNetwork()
+
+    def refuse() -> Analyzer:
+        raise AssertionError("the networks were opened")
+
+    def check(sha256: Sequence[str | None]) -> None:
+        assert sha256[0] == sha256[5] is not None
+        assert sha256[4] is None
+        raise PairsFormatError("the same picture")
+
+    with pytest.raises(PairsFormatError):
+        TemplateSource(network.identity, refuse).gather(paths, check=check)

@@ -143,4 +143,6 @@ def test_histograms_hold_every_comparison() -> None:
     sums = [float(p.get_data().values.sum()) for p in axes.patches if isinstance(p, StepPatch)]
     assert sums == pytest.approx([1, 1, 1, 1])
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["genuine (300)", "impostor (900)"]
+    assert labels == ["genuine (300)", "impostor (900)", "threshold 0.6000"]
+    # Nothing is written beside the axes, where the title is.
+    assert not axes.texts

@@ -17,17 +17,21 @@ from tiny_training import COUNT, IMAGES
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facematch.choices import Parallel
+from facematch.choices import Augmenting, Parallel
 from facematch.training.augmentation import PRESETS
 from facematch.training.callbacks import KeepBest
+from facematch.training.choices import LossName
 from facematch.training.config import TrainingConfig
+from facematch.training.data import CropSet
 from facematch.training.loading import Batch, BatchLoader
+from facematch.training.losses.wide_head import WideHead
 from facematch.training.parallel import launched, prepare
 from facematch.training.ranks import OneRank, Ranks
+from facematch.training.recipe import Recipe
 from facematch.training.sampling import BatchSampler, Sharded, ShuffledBatches
-from facematch.training.sharding import whole
+from facematch.training.setting import build_setting
+from facematch.training.sharding import local, whole
 from facematch.training.trainer import Trainer
-from facematch.training.wide_head import WideHead
 
 BATCH, EMBEDDING, IDENTITIES, HALF = 8, 7, 5, 2
 LABELS = torch.arange(COUNT) % IDENTITIES
@@ -52,6 +56,12 @@ CASES: dict[str, tuple[Parallel, int | None, bool]] = {
 }
 # A run of each costs seconds; these cover shards and whole tensors, and both side by side.
 TRAINED = ("data, head split", "fsdp", "mixed 1x2, head split")
+# What ``--split-head`` is for; name of a case: the loss, and whether its head is split.
+CLASSIFIED: dict[str, tuple[LossName, bool]] = {
+    "softmax, whole": (LossName.SOFTMAX, False),
+    "softmax, split": (LossName.SOFTMAX, True),
+    "arcface, split": (LossName.ARCFACE, True),
+}
 
 
 class SmoothNetwork(nn.Module):
@@ -117,7 +127,7 @@ class SharedObjective(nn.Module):
 
 def mean_of_first(network: nn.Module, size: int) -> Mapping[str, float]:
     pixels = torch.ones(1, 3, size, size)
-    return {"val": -float(network(pixels).mean())}  # which rises
+    return {"val": -float(network(pixels).mean())}
 
 
 def shared_trainer(run_dir: Path, ranks: Ranks | None = None, case: str = "data") -> Trainer:
@@ -143,6 +153,40 @@ def shared_trainer(run_dir: Path, ranks: Ranks | None = None, case: str = "data"
         forward=forward,
         ranks=ranks,
     )
+
+
+def classifying_trainer(run_dir: Path, ranks: Ranks | None = None, case: str = "") -> Trainer:
+    """The trainer of a recipe with a head, as ``facematch train`` builds it."""
+    ranks = OneRank() if ranks is None else ranks
+    loss, split = CLASSIFIED[case]
+    recipe = Recipe(
+        data=("made",),
+        loss=loss,
+        split_head=split and ranks.count > 1,
+        identities=4,
+        crops=2,
+        augmentation=Augmenting.NONE,
+        steps=CONFIG.steps,
+        warmup_steps=1,
+        gradient_clip=0.5,
+        ema_decay=0.9,
+        checkpoint_minutes=1e-9,
+        bfloat16=False,
+    )
+    crops = CropSet(
+        images=IMAGES,
+        labels=LABELS.numpy(),
+        sources=np.zeros(COUNT, np.int64),
+        names=tuple(map(str, range(COUNT))),
+        identity_names=tuple(f"made:{i}" for i in range(IDENTITIES)),
+        source_names=("made",),
+        unreadable=(),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(ranks.index)  # the head, too, is the first rank's everywhere
+        setting = build_setting(recipe, crops, smooth_network(), 14, EMBEDDING, ranks=ranks)
+    forward = prepare(setting.network, recipe.parallel, ranks)
+    return setting.trainer(CONFIG.steps, run_dir, forward=forward)
 
 
 def pixels() -> Tensor:
@@ -179,7 +223,6 @@ def share(folder: Path) -> None:
             found[case] = loss_and_gradients(ranks, case, own)
         uneven = slice(0, 2) if first else slice(2, BATCH - 1)
         found["uneven"] = loss_and_gradients(ranks, "data", uneven, BATCH - 1)
-        torch.save(found, folder / f"found-{ranks.index}.pt")
         for case in TRAINED:
             shared_trainer(folder / case / "straight", ranks, case).run()
             shared_trainer(folder / case / "in parts", ranks, case).run(HALF)
@@ -189,6 +232,16 @@ def share(folder: Path) -> None:
             ranks.agreed()  # not before the first rank has copied
             shared_trainer(folder / case / "in parts", ranks, case).run()
             shared_trainer(folder / case / "from one", ranks, case).run()
+        for case in CLASSIFIED:
+            trainer = classifying_trainer(folder / case / "straight", ranks, case)
+            found[f"{case}: parameters"] = sum(
+                local(p).numel()
+                for p in trainer._objective.parameters()  # type: ignore[attr-defined]
+            )
+            trainer.run()
+            classifying_trainer(folder / case / "in parts", ranks, case).run(HALF)
+            classifying_trainer(folder / case / "in parts", ranks, case).run()
+        torch.save(found, folder / f"found-{ranks.index}.pt")
 
 
 if __name__ == "__main__":

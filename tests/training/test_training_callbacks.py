@@ -130,6 +130,19 @@ def test_a_sound_run_raises_no_alarm(tmp_path: Path, figures: dict[str, float]) 
     assert trainer.run() == FINISHED
 
 
+def test_a_second_figure_decides_between_equals(tmp_path: Path) -> None:
+    looks = iter([(0.5, 0.1), (0.5, 0.3), (0.5, 0.2), (0.4, 0.9), (0.5, 0.3), (0.3, 0.3)])
+
+    def validate(network: nn.Module, size: int) -> Mapping[str, float]:
+        return dict(zip(("val", "tie"), next(looks), strict=True))
+
+    best = KeepBest("val", "tie")
+    trainer_in(tmp_path, Objective(), validate=validate, callbacks=[best]).run()
+    kept = read_best(tmp_path)
+    assert kept is not None
+    assert (kept["step"], kept["values"]) == (2, [0.5, 0.3])
+
+
 def test_the_best_network_is_kept_across_starts(tmp_path: Path) -> None:
     scores = iter([0.5, 0.9, 0.7, 0.8, 0.95, 0.1])
     states: list[dict[str, Tensor]] = []

@@ -14,8 +14,12 @@ import torch
 from shared_training import (
     BATCH,
     CASES,
+    CLASSIFIED,
+    EMBEDDING,
     HALF,
+    IDENTITIES,
     TRAINED,
+    classifying_trainer,
     cosine_margin,
     loss_and_gradients,
     shared_trainer,
@@ -27,9 +31,9 @@ from torch import Tensor
 from facematch.choices import Parallel
 from facematch.errors import DeviceUnavailableError, TrainingError, UsageError
 from facematch.training import parallel
+from facematch.training.losses.wide_head import WideHead
 from facematch.training.parallel import launched, prepare
 from facematch.training.ranks import OneRank
-from facematch.training.wide_head import WideHead
 
 TESTS = Path(__file__).resolve().parent
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
@@ -112,7 +116,7 @@ def test_two_ranks_train_like_one(folder: Path, case: str) -> None:
     alone, shared = folder / "alone, to the end", folder / case / "straight"
     assert_same(checkpoint(alone), checkpoint(shared), **CLOSE)
     best = [torch.load(run / "best.pt", weights_only=True) for run in (alone, shared)]
-    assert [state["step"] for state in best] == [4, 4]
+    assert [state["step"] for state in best] == [2, 2]  # and not the last
     assert_same(best[0]["average"], best[1]["average"], **CLOSE)
     logs = [
         [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -140,6 +144,37 @@ def test_checkpoints_go_from_one_process_to_two_and_back(folder: Path, case: str
     trainer.run()
     assert trainer.step == 4
     assert_same(alone, checkpoint(folder / case / "half"), **CLOSE)
+
+
+@pytest.mark.parametrize("case", CLASSIFIED)
+def test_a_classifying_run_is_that_of_one_process(
+    folder: Path, found: list[dict[str, Any]], case: str
+) -> None:
+    alone = folder / f"{case}, alone"
+    classifying_trainer(alone, case=case).run()
+    straight = folder / case / "straight"
+    assert_same(checkpoint(alone), checkpoint(straight), **CLOSE)
+    logs = [
+        [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        for run in (alone, straight)
+    ]
+    for name in ("metric_loss", "active", "gradient_norm"):
+        values = [torch.tensor([line[name] for line in log]) for log in logs]
+        torch.testing.assert_close(*values, **CLOSE)
+    assert checkpoint(alone)["objective"]["metric.criterion.weight"].shape == (
+        IDENTITIES,
+        EMBEDDING,
+    )
+    held = [rank[f"{case}: parameters"] for rank in found]
+    each = EMBEDDING + (1 if case.startswith("softmax") else 0)
+    assert held == ([3 * each, 2 * each] if "split" in case else [5 * each, 5 * each])
+
+
+@pytest.mark.parametrize("case", CLASSIFIED)
+def test_a_classifying_run_resumes_with_the_same_bits(folder: Path, case: str) -> None:
+    straight, parts = checkpoint(folder / case / "straight"), checkpoint(folder / case / "in parts")
+    assert straight["step"] == 4
+    assert_same(straight, parts)
 
 
 class FourRanks:

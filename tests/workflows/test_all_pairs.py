@@ -55,6 +55,7 @@ class Given(TemplateSource):
         self,
         paths: Sequence[Path],
         progress: Callable[[int, int], None] = lambda done, total: None,
+        check: Callable[[Sequence[str | None]], None] = lambda sha256: None,
     ) -> Gathered:
         failures = tuple(
             Failure(str(path), f"{path}: no face")
@@ -64,6 +65,7 @@ class Given(TemplateSource):
         digests = [f"{row:064d}" for row in range(len(paths))]
         for row in self._copies:
             digests[row] = digests[0]
+        check(digests)
         return Gathered(self._templates, tuple(digests), failures, 0)
 
 

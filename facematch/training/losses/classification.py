@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from facematch.training.choices import LOGIT_SCALE, LossName
-from facematch.training.losses.hinge import Outcome
-from facematch.training.pair_distances import unit_vectors
+from facematch.training.losses.wide_head import WideHead
 
 _MARGINS = {LossName.SOFTMAX: 0.0, LossName.COSFACE: 0.35, LossName.ARCFACE: 0.5}
 
 
-class ClassificationLoss(nn.Module):
+class ClassificationLoss(WideHead):
     """Cross-entropy over the identities of the training data, by a linear head.
 
     With the head's weights W and bias b, and for the normalised forms the cosine
@@ -28,7 +27,8 @@ class ClassificationLoss(nn.Module):
     Where theta + m would exceed pi, arcface goes on with c - m sin(m), as its authors'
     program does, so that it keeps falling with the angle.
 
-    The head is the module's parameters, and is thrown away after training.
+    The head is the module's parameters, and is thrown away after training. Of several ranks
+    each may hold a part of it (:meth:`split`); loss and gradients are the same.
 
     Args:
         form: ``softmax``, ``cosface`` or ``arcface``.
@@ -49,57 +49,40 @@ class ClassificationLoss(nn.Module):
         margin: float | None = None,
         scale: float = LOGIT_SCALE,
     ) -> None:
-        super().__init__()
         if form not in _MARGINS:
             raise ValueError(f"{form!r} is no classification; choose from {', '.join(_MARGINS)}")
         margin = _MARGINS[form] if margin is None else margin
         highest = 0.0 if form is LossName.SOFTMAX else 1.0
         if not 0 <= margin <= highest:
             raise ValueError(f"the margin of {form} must be in [0, {highest:g}]: {margin}")
+        if form is LossName.SOFTMAX:
+            super().__init__(identities, embedding_size)
+        else:
+            on_cosines = _on_cosine if form is LossName.COSFACE else _on_angle
+            super().__init__(
+                identities, embedding_size, scale=scale, margin=partial(on_cosines, margin=margin)
+            )
         self.form = form
         self.margin = margin
         self.scale = scale
-        self.weight = nn.Parameter(torch.empty(identities, embedding_size))
-        self.bias = nn.Parameter(torch.zeros(identities)) if form is LossName.SOFTMAX else None
-        nn.init.normal_(self.weight, std=0.01)
 
     @property
     def collapsed_loss(self) -> float | None:
         """ln(identities) for plain softmax: a network whose embeddings say nothing."""
-        return math.log(len(self.weight)) if self.form is LossName.SOFTMAX else None
+        return math.log(self.identities) if self.form is LossName.SOFTMAX else None
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Returns the scalar loss, a differentiable zero if no crop has an identity."""
-        return self.evaluate(embeddings, labels).loss
 
-    def evaluate(self, embeddings: Tensor, labels: Tensor) -> Outcome:
-        """Returns the loss; active are the crops that the head takes for someone else.
+def _on_cosine(cosines: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """Cosines (n, c) with a margin on the cosine of each crop's label."""
+    own = cosines.gather(1, labels[:, None])
+    return cosines.scatter(1, labels[:, None], own - margin)
 
-        Args:
-            embeddings: (n, d), not normalised.
-            labels: int64 (n,); crops with a negative label (no identity) take no part.
-        """
-        known = labels >= 0
-        rows, labels = embeddings[known].float(), labels[known]
-        with torch.autocast(embeddings.device.type, enabled=False):
-            if self.form is LossName.SOFTMAX:
-                scores = functional.linear(rows, self.weight.float(), self.bias)
-                logits = scores
-            else:
-                scores = unit_vectors(rows) @ unit_vectors(self.weight).T
-                logits = self.scale * self._with_margin(scores, labels)
-        loss = functional.cross_entropy(logits, labels, reduction="sum") / max(1, len(labels))
-        active = (scores.argmax(1) != labels).sum() / max(1, len(labels))
-        return Outcome(loss, active)
 
-    def _with_margin(self, cosines: Tensor, labels: Tensor) -> Tensor:
-        own = cosines.gather(1, labels[:, None])
-        if self.form is LossName.COSFACE:
-            target = own - self.margin
-        else:
-            # Its slope is infinite at sine 0; the clamp stops the gradient short of it.
-            sine = (1 - own.square()).clamp(min=1e-6).sqrt()
-            turned = own * math.cos(self.margin) - sine * math.sin(self.margin)
-            beyond = own - self.margin * math.sin(self.margin)
-            target = torch.where(own > -math.cos(self.margin), turned, beyond)
-        return cosines.scatter(1, labels[:, None], target)
+def _on_angle(cosines: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """Cosines (n, c) with a margin on the angle of each crop's label."""
+    own = cosines.gather(1, labels[:, None])
+    # Its slope is infinite at sine 0; the clamp stops the gradient short of it.
+    sine = (1 - own.square()).clamp(min=1e-6).sqrt()
+    turned = own * math.cos(margin) - sine * math.sin(margin)
+    target = torch.where(own > -math.cos(margin), turned, own - margin * math.sin(margin))
+    return cosines.scatter(1, labels[:, None], target)

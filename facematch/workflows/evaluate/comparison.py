@@ -62,7 +62,8 @@ class SystemComparison:
     Attributes:
         searches: whether it is searches in a gallery that are compared, and no pairs.
         figures: names: ``accuracy``, ``auc``, ``eer``, ``tar@0.01`` and so on; of searches
-            ``rank-1``, ``map``, ``fnir@0.01`` and so on.
+            ``rank-1_with_failures``, ``map_with_failures``, ``fnir@0.01_with_failures`` and so
+            on, which are those of :class:`FiguresWithFailures`.
         systems: the first is what the others are compared with.
         n_mated: genuine pairs, or probes of enrolled people.
         n_nonmated: impostor pairs, or probes of strangers.

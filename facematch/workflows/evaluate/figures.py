@@ -13,7 +13,6 @@ from facematch.metrics import (
     Figures,
     OpenSetCurve,
     SearchFigures,
-    SearchOutcomes,
     Statistic,
     Sweep,
     Units,
@@ -26,11 +25,11 @@ from facematch.metrics import (
 from facematch.types import BoolArray, Float64Array
 from facematch.workflows.evaluate.records import (
     FMR_TARGETS,
-    FPIR_TARGETS,
     ListedOutcomes,
     ListedProbes,
 )
 from facematch.workflows.evaluate.store import StoredSystem
+from facematch.workflows.evaluate.with_failures import fpir_targets_shown, outcomes_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,31 +105,22 @@ def _of_pairs(systems: Sequence[ListedOutcomes]) -> SharedTrials:
 
 def _of_searches(systems: Sequence[ListedProbes]) -> SharedTrials:
     searched = systems[0].searched
-    mated = systems[0].outcomes.mated[searched]
+    outcomes = [outcomes_of(system) for system in systems]
+    mated = outcomes[0].mated
     n_nonmated = int((~mated).sum())
     if not bool(mated.any()):
         raise UsageError("no probe is of an enrolled person: there is nothing to compare")
-    targets = [t for t in FPIR_TARGETS if n_nonmated >= comparisons_needed(t)]
-    outcomes = [_chosen(system.outcomes, searched) for system in systems]
+    targets = fpir_targets_shown(n_nonmated)
+    names = ("rank-1", "map", *(f"fnir@{_plain(t)}" for t in targets))
     person = systems[0].subject[searched]
     return SharedTrials(
-        names=("rank-1", "map", *(f"fnir@{_plain(t)}" for t in targets)),
+        names=tuple(f"{name}_with_failures" for name in names),
         figures=tuple(SearchFigures(found, targets) for found in outcomes),
         curves=tuple(open_set_curve_of(found) for found in outcomes),
         n_mated=int(mated.sum()),
         n_nonmated=n_nonmated,
         units=Units(int(person.max()) + 1, person, person),
         trials=len(mated),
-    )
-
-
-def _chosen(found: SearchOutcomes, chosen: BoolArray) -> SearchOutcomes:
-    return SearchOutcomes(
-        found.mated[chosen],
-        found.first[chosen],
-        found.own_distance[chosen],
-        found.nearest_distance[chosen],
-        found.average_precision[chosen],
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from facematch import __version__
 from facematch.errors import EmptyGalleryError, GalleryCorruptError, NoFaceError
 from facematch.gallery import Gallery
+from facematch.imaging.paths import path_problem
 from facematch.metrics import (
     ProbeRanks,
     RateEstimate,
@@ -42,6 +43,7 @@ from facematch.workflows.evaluate.records import (
     ListedProbes,
     WrongProbe,
 )
+from facematch.workflows.evaluate.with_failures import figures_with_failures
 
 SHOWN_WORST = 20
 
@@ -90,6 +92,7 @@ def evaluate_gallery(
     Raises:
         EmptyGalleryError: the gallery has no templates.
         GalleryCorruptError: it holds templates that are not finite.
+        InputError: a probe does not exist or is out of reach.
         NoFaceError: no probe gave a template.
     """
     if len(gallery) == 0:
@@ -101,6 +104,10 @@ def evaluate_gallery(
         raise GalleryCorruptError(
             f"{gallery.path} is damaged: a template is not finite; run `facematch gallery verify`"
         )
+    for probe in probes:
+        problem = path_problem(probe.path)
+        if problem is not None:  # a slip in the list, and no failure to acquire
+            raise problem
     gathered = templates.gather([probe.path for probe in probes], progress)
     people: dict[str, int] = {name: row for row, name in enumerate(gallery.subject_names)}
     person = np.array([people.setdefault(p.subject, len(people)) for p in probes], np.int64)
@@ -122,8 +129,14 @@ def evaluate_gallery(
     units = Units(len(people), person[used], person[used])
     curve = open_set_curve(ranks)
     any_mated = bool(ranks.mated.any())
+    listed = _listed(keys, person, mated, copies, _Found(used, ranks))
+    rank = _ranks(ranks, units) if any_mated else ()
+    fnir = None if fixed is None or not any_mated else _fnir(ranks, units, fixed.threshold)
+    fpir = None if fixed is None else _fpir(ranks, units, fixed.threshold)
+    lost = ~acquired & ~copies
     return IdentificationResult(
         gallery=str(gallery.path),
+        gallery_sha256=gallery.sha256,
         references=len(references),
         subjects=ranks.subjects,
         probes_sha256=_digest(keys),
@@ -131,7 +144,7 @@ def evaluate_gallery(
         metric=metric,
         ranks=ranks,
         cmc=cumulative_match(ranks) if any_mated else np.zeros(0),
-        rank=_ranks(ranks, units) if any_mated else (),
+        rank=rank,
         open_set=curve,
         fnir_at_fpir=()
         if curve is None
@@ -147,18 +160,20 @@ def evaluate_gallery(
             for point in (point_at_fpir(curve, target),)
         ),
         fixed=fixed,
-        fnir=None if fixed is None or not any_mated else _fnir(ranks, units, fixed.threshold),
-        fpir=None if fixed is None else _fpir(ranks, units, fixed.threshold),
+        fnir=fnir,
+        fpir=fpir,
         mean_average_precision=mean_average_precision(ranks) if any_mated else None,
         recall_at=tuple(recall_at(ranks).tolist()) if any_mated else (),
         precision_at=tuple(precision_at(ranks).tolist()) if any_mated else (),
+        with_failures=figures_with_failures(listed, rank, fnir, fpir),
+        duplicates=len(probes) - len(_distinct(probes, gathered)),
         failures=failures,
-        lost_mated=int((~acquired & mated).sum()),
-        lost_nonmated=int((~acquired & ~mated).sum()),
+        lost_mated=int((lost & mated).sum()),
+        lost_nonmated=int((lost & ~mated).sum()),
         lost_unknown=len(unusable),
         enrolled_probes=tuple(str(probes[i].path) for i in np.flatnonzero(copies).tolist()),
         worst=_worst(gallery, ranks, [probes[i] for i in used.tolist()], owners),
-        listed=_listed(keys, person, mated, copies, _Found(used, ranks)),
+        listed=listed,
         seed=seed,
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -169,6 +184,12 @@ def _keys(probes: Sequence[Probe], gathered: Gathered) -> list[str]:
     """What a probe is, without where it lies."""
     pairs = zip(probes, gathered.sha256, strict=True)
     return [f"{probe.subject}\0{digest}" for probe, digest in pairs]
+
+
+def _distinct(probes: Sequence[Probe], gathered: Gathered) -> set[tuple[str, str]]:
+    """Subjects with a photograph each, by content; by path where it could not be read."""
+    pairs = zip(probes, gathered.sha256, strict=True)
+    return {(probe.subject, digest or str(probe.path)) for probe, digest in pairs}
 
 
 def _digest(keys: Sequence[str]) -> str:

@@ -248,6 +248,28 @@ class FnirAtFpir:
 
 
 @dataclass(frozen=True, slots=True)
+class FiguresWithFailures:
+    """What a search comes to when failures to acquire are counted.
+
+    Attributes:
+        rank: for each of ``RANKS``, the share of mated probes whose subject is among the first
+            so many; empty if no probe is mated.
+        mean_average_precision: None if no probe is mated.
+        fnir_at_fpir: for each of ``FPIR_TARGETS``, at the loosest threshold with at most that
+            FPIR of all non-mated probes; None if they are too few to show the target, or if no
+            probe is mated.
+        fnir: at the threshold that was given; None without one, or if no probe is mated.
+        fpir: the same of non-mated probes.
+    """
+
+    rank: tuple[float, ...]
+    mean_average_precision: float | None
+    fnir_at_fpir: tuple[float | None, ...]
+    fnir: float | None
+    fpir: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class WrongProbe:
     """A probe that the search gets wrong.
 
@@ -276,6 +298,7 @@ class IdentificationResult:
 
     Attributes:
         gallery: path of the gallery.
+        gallery_sha256: hexadecimal digest of its bytes; None if nobody asked for it.
         references: in it.
         subjects: with references in it.
         probes_sha256: over the probes' subjects and contents.
@@ -293,6 +316,9 @@ class IdentificationResult:
         mean_average_precision: None if no probe is mated.
         recall_at: mean share of the subject's references among the nearest ``ranks.depths``.
         precision_at: mean share of those that are of the subject.
+        with_failures: the figures with failures to acquire counted in.
+        duplicates: probes that are there more than once, of one subject and content; they are
+            counted so.
         failures: probes without a template, and what could not be used as a probe.
         lost_mated: mated probes among them.
         lost_nonmated: non-mated probes among them.
@@ -307,6 +333,7 @@ class IdentificationResult:
     """
 
     gallery: str
+    gallery_sha256: str | None
     references: int
     subjects: int
     probes_sha256: str
@@ -323,6 +350,8 @@ class IdentificationResult:
     mean_average_precision: float | None
     recall_at: tuple[float, ...]
     precision_at: tuple[float, ...]
+    with_failures: FiguresWithFailures
+    duplicates: int
     failures: tuple[Failure, ...]
     lost_mated: int
     lost_nonmated: int

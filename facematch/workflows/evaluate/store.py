@@ -81,6 +81,13 @@ class StoredSystem:
     listed: ListedOutcomes | ListedProbes
     measured_photographs: bool
 
+    @property
+    def pairs_lost(self) -> int | None:
+        """Pairs that the system could not compare; None of searches."""
+        if isinstance(self.listed, ListedProbes):
+            return None
+        return int(np.isinf(self.listed.distances).sum())
+
 
 def comparisons_document(listed: ListedOutcomes | None) -> dict[str, Any] | None:
     """The value of the key ``comparisons``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
@@ -74,8 +75,9 @@ def evaluate_all_pairs(
     group_columns(pairs, groups)
     require_photographs(pairs)
     dealt = deal_people(np.bincount(pairs.subject), folds, seed)
-    gathered = templates.gather(pairs.photographs, progress)
-    require_distinct_pictures(pairs, gathered.sha256)
+    distinct = partial(require_distinct_pictures, pairs)
+    gathered = templates.gather(pairs.photographs, progress, distinct)
+    pairs = pairs.with_contents(gathered.sha256)
     reason = gathered.failures[0].reason if gathered.failures else ""
     rounds = Rounds(2, comparing)
     measured = stream_photographs(pairs, gathered.templates, metric, dealt, reason, rounds.next())

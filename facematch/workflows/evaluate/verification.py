@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
@@ -116,14 +117,15 @@ def evaluate_pairs(
     gathered: Gathered | None = None
     compared = np.ones(len(pairs.labels.same), np.bool_)
     if isinstance(pairs, LabelledComparisons):
-        measured, identity = pairs, None
+        measured, identity, compared = pairs.measured(), None, pairs.compared
     elif templates is None:
         raise ValueError("photographs need templates")
     else:
         identity = templates.identity
         require_photographs(pairs)
-        gathered = templates.gather(pairs.photographs, progress)
-        require_distinct_pictures(pairs, gathered.sha256)
+        distinct = partial(require_distinct_pictures, pairs)
+        gathered = templates.gather(pairs.photographs, progress, distinct)
+        pairs = pairs.with_contents(gathered.sha256)
         reason = gathered.failures[0].reason if gathered.failures else ""
         measured = compare_photographs(pairs, gathered.templates, metric, reason)
         compared = pairs.compared(gathered.acquired)

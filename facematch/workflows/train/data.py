@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facematch.calibration import PhotographPairs, load_pairs
 from facematch.choices import Device
-from facematch.errors import InputError, OneClassError, TrainingDataError, UsageError
+from facematch.errors import TrainingDataError
 from facematch.pipeline.training_crops import TrainingCropCutter, open_cutter
 from facematch.training.cleaning import (
     Finding,
@@ -25,10 +23,14 @@ from facematch.training.cleaning import (
 from facematch.training.data import CropSet, UnreadablePicture, open_crops
 from facematch.training.data.crops import BORDER_PX, NO_IDENTITY
 from facematch.training.recipe import Recipe
-from facematch.types import BoolArray, Float32Array, Int64Array, UInt8Array
-
-if TYPE_CHECKING:
-    from facematch.training.trainer import Validation
+from facematch.types import Float32Array, Int64Array, UInt8Array
+from facematch.workflows.train.validating import (
+    ValidationSet,
+    cut_pairs,
+    held_out,
+    validation_of,
+    validation_on,
+)
 
 Embed = Callable[[UInt8Array], Float32Array]
 """uint8 (n, 112, 112, 3) crops -> unit-norm float32 (n, d) embeddings by the start."""
@@ -49,6 +51,7 @@ class DataReport:
         sources: name of each archive, folder or part, with its crops.
         unreadable: pictures that gave no crop.
         removed: crops that cleaning took out, by reason.
+        alone: identities with one crop.
         held_out: crops kept aside for validation.
         validation_pairs: genuine and impostor pairs of the validation set.
     """
@@ -58,6 +61,7 @@ class DataReport:
     sources: tuple[tuple[str, int], ...]
     unreadable: tuple[UnreadablePicture, ...]
     removed: tuple[tuple[str, int], ...]
+    alone: int
     held_out: int
     validation_pairs: tuple[int, int]
 
@@ -69,13 +73,13 @@ class TrainingData:
     Attributes:
         crops: to learn from.
         centres: float32 (identities, d) unit vectors by label, for batches of look-alikes.
-        validate: on the validation set; None without one.
+        validation: what the run is judged by, if anything.
         report: counts.
     """
 
     crops: CropSet
     centres: Float32Array | None
-    validate: Validation | None
+    validation: ValidationSet | None
     report: DataReport
 
 
@@ -102,31 +106,32 @@ def open_training_data(
     cut = open_cutter(device)
     crops = open_crops([Path(path) for path in recipe.data], cache_dir, cut, progress)
     unreadable = crops.unreadable
-    held_out: Int64Array = np.zeros(0, np.int64)
-    validate, pairs = None, (0, 0)
+    kept_aside: Int64Array = np.zeros(0, np.int64)
+    validation = None
     if recipe.val is not None:
-        validate, pairs, lost = _pairs_validation(recipe, recipe.val, cut)
-        unreadable = (*unreadable, *lost)
+        validation = validation_of(recipe, recipe.val, crops, cut, cache_dir)
+        unreadable = (*unreadable, *validation.lost)
     elif recipe.hold_out > 0:
-        held_out = _held_out(crops.labels, recipe.hold_out, recipe.seed)
-        validate, pairs = _held_out_validation(crops, held_out)
-        crops = _subset(crops, np.setdiff1d(np.arange(len(crops)), held_out))
+        kept_aside = held_out(crops.labels, recipe.hold_out, recipe.seed)
+        validation = validation_on(crops, kept_aside)
+        crops = _subset(crops, np.setdiff1d(np.arange(len(crops)), kept_aside))
     removed: tuple[tuple[str, int], ...] = ()
     if recipe.clean or recipe.exclude_like is not None:
         crops, removed = _cleaned(recipe, crops, cut, embed, cache_dir.parent / FINDINGS)
-    labelled = crops.labels[crops.labels != NO_IDENTITY]
+    _, people = np.unique(crops.labels[crops.labels != NO_IDENTITY], return_counts=True)
     counts = np.bincount(crops.sources, minlength=len(crops.source_names))
     report = DataReport(
         len(crops),
-        len(np.unique(labelled)),
+        len(people),
         tuple(zip(crops.source_names, counts.tolist(), strict=True)),
         unreadable,
         removed,
-        len(held_out),
-        pairs,
+        int((people == 1).sum()),
+        len(kept_aside),
+        (0, 0) if validation is None else validation.pairs,
     )
     centres = _centres(crops, embed) if recipe.look_alikes else None
-    return TrainingData(crops, centres, validate, report)
+    return TrainingData(crops, centres, validation, report)
 
 
 def _cleaned(
@@ -144,7 +149,7 @@ def _cleaned(
         findings += find_mislabels(embeddings, crops.labels, crops.names)
         findings += find_near_duplicates(embeddings, crops.labels, crops.names)
     if recipe.exclude_like is not None:
-        tested = _photograph_pairs(recipe.exclude_like, recipe.images, cut)
+        tested = cut_pairs(recipe.exclude_like, recipe.images, cut)
         findings += exclude_like(
             embeddings,
             crops.labels,
@@ -184,78 +189,6 @@ class _Rows:
 
     def __getitem__(self, key: slice | Int64Array) -> UInt8Array:
         return self._images[self._rows[key]]
-
-
-def _held_out(labels: Int64Array, share: float, seed: int) -> Int64Array:
-    """Rows of identities drawn for validation: ``share`` of those with two crops or more."""
-    present, counts = np.unique(labels[labels != NO_IDENTITY], return_counts=True)
-    usable = present[counts >= 2]
-    wanted = max(2, round(share * len(usable)))
-    if wanted >= len(usable):
-        raise TrainingDataError(
-            f"hold_out: {len(usable)} people have two pictures or more, too few to keep "
-            f"{wanted} of them aside; give --val PAIRS, or more people"
-        )
-    chosen = np.random.default_rng((seed, 2)).choice(usable, wanted, replace=False)
-    return np.flatnonzero(np.isin(labels, chosen))
-
-
-def _held_out_validation(crops: CropSet, rows: Int64Array) -> tuple[Validation, tuple[int, int]]:
-    from facematch.training.validation import verification_on
-
-    labels = crops.labels[rows]
-    first, second = np.triu_indices(len(rows), 1)
-    genuine = int((labels[first] == labels[second]).sum())
-    images = np.asarray(crops.images[rows])
-    return verification_on(images, labels), (genuine, len(first) - genuine)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _CutPairs:
-    """Crops of the photographs of a list of pairs, and the pairs as their rows."""
-
-    images: UInt8Array
-    names: tuple[str, ...]
-    first: Int64Array
-    second: Int64Array
-    same: BoolArray
-    lost: tuple[UnreadablePicture, ...]
-
-
-def _pairs_validation(
-    recipe: Recipe, path: str, cut: TrainingCropCutter
-) -> tuple[Validation, tuple[int, int], tuple[UnreadablePicture, ...]]:
-    from facematch.training.validation import verification_of_pairs
-
-    pairs = _photograph_pairs(path, recipe.images, cut)
-    if not pairs.same.any() or pairs.same.all():
-        raise OneClassError(f"{path}: pairs of one kind are left; validation needs both")
-    validate = verification_of_pairs(pairs.images, pairs.first, pairs.second, pairs.same)
-    return validate, (int(pairs.same.sum()), int((~pairs.same).sum())), pairs.lost
-
-
-def _photograph_pairs(path: str, images_dir: str | None, cut: TrainingCropCutter) -> _CutPairs:
-    listed = load_pairs(Path(path), None if images_dir is None else Path(images_dir))
-    if not isinstance(listed, PhotographPairs):
-        raise UsageError(f"{path}: holds scores, not pairs of photographs")
-    row_of = np.full(len(listed.photographs), -1, np.int64)
-    crops: list[UInt8Array] = []
-    names: list[str] = []
-    lost: list[UnreadablePicture] = []
-    for index, photograph in enumerate(listed.photographs):
-        try:
-            crops.append(cut(photograph))
-        except InputError as error:
-            lost.append(UnreadablePicture(str(photograph), str(error)))
-        else:
-            row_of[index] = len(names)
-            names.append(str(photograph))
-    if not crops:
-        raise TrainingDataError(f"{path}: none of its photographs gave a face: {lost[0].reason}")
-    first, second = row_of[listed.a], row_of[listed.b]
-    kept = (first >= 0) & (second >= 0)
-    same = listed.labels.same[kept]
-    return _CutPairs(np.stack(crops), tuple(names), first[kept], second[kept], same, tuple(lost))
 
 
 def _centres(crops: CropSet, embed: Embed) -> Float32Array:

@@ -20,6 +20,7 @@ from facematch.runtime import open_engine
 from facematch.training.recipe import Recipe, recipe_from, recipe_toml
 from facematch.types import Float32Array, UInt8Array
 from facematch.workflows.train.data import DataReport, open_training_data
+from facematch.workflows.train.validating import ValidationSet
 
 if TYPE_CHECKING:
     from facematch.training.objective import Teacher
@@ -43,6 +44,7 @@ class TrainPlan:
         run_dir: checkpoints and logs.
         setting: data, network, loss: everything built.
         data: what was read, and what was left out.
+        validation: what the run is judged by, if anything.
         start: the bundle whose weights are the start, if there is one.
         steps: updates of the whole schedule.
     """
@@ -52,6 +54,7 @@ class TrainPlan:
     run_dir: Path
     setting: Setting
     data: DataReport
+    validation: ValidationSet | None
     start: ModelBundle | None
     steps: int
 
@@ -127,12 +130,12 @@ def plan_training(
         teacher=teacher,
         teacher_size=0 if taught is None else taught.identity.embedding_size,
         centres=data.centres,
-        validate=data.validate,
+        validate=None if data.validation is None else data.validation.check,
         device=_torch_device(device),
         ranks=ranks,
     )
     steps = setting.planned_steps() if known_steps is None else known_steps
-    return TrainPlan(recipe, output, run_dir, setting, data.report, start, steps)
+    return TrainPlan(recipe, output, run_dir, setting, data.report, data.validation, start, steps)
 
 
 def remember_plan(plan: TrainPlan) -> None:

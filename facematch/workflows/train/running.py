@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from facematch.errors import OutputError
 from facematch.training.recipe import recipe_toml
-from facematch.types import ARCFACE_112, Alignment
+from facematch.types import ARCFACE_112, Alignment, Float32Array
 from facematch.workflows.train.planning import TrainPlan, remember_plan
+from facematch.workflows.train.verdicts import Verdict, verdict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,6 +31,8 @@ class TrainResult:
         before: validation figures of the start; empty without a validation set or a start.
         after: the same of what was written.
         best_step: the update that it is from, None for the last.
+        start: name of the model that it began as, if there was one.
+        verdict: what was written beside the start; None without a validation set or a start.
     """
 
     reason: str
@@ -41,15 +42,13 @@ class TrainResult:
     before: dict[str, float]
     after: dict[str, float]
     best_step: int | None
+    start: str | None = None
+    verdict: Verdict | None = None
 
     @property
     def improved(self) -> bool | None:
         """Whether it validates better than its start; None if that is not known."""
-        from facematch.training.validation import SCORE
-
-        if SCORE not in self.before or SCORE not in self.after:
-            return None
-        return self.after[SCORE] > self.before[SCORE]
+        return None if self.verdict is None else self.verdict.better
 
 
 def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainResult:
@@ -76,7 +75,7 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainRe
     )
     from facematch.training.parallel import prepare
     from facematch.training.trainer import freeze
-    from facematch.training.validation import SCORE
+    from facematch.training.validation import SCORE, TIE
 
     remember_plan(plan)
     setting = plan.setting
@@ -86,51 +85,50 @@ def run_training(plan: TrainPlan, callbacks: Sequence[Observer] = ()) -> TrainRe
     if plan.recipe.minutes is not None:
         watching.append(TimeBudget(plan.recipe.minutes))
     if setting.validate is not None:
-        watching.append(KeepBest(SCORE))
+        watching.append(KeepBest(SCORE, TIE))
     if plan.recipe.tensorboard:
         watching.append(TensorBoardLog())
     freeze(setting.network, plan.recipe.freeze)  # before the ranks agree on what is trained
     forward = prepare(setting.network, plan.recipe.parallel, setting.ranks, setting.device)
     trainer = setting.trainer(plan.steps, plan.run_dir, watching, forward)
-    before = _before(plan)
     with interruptible(trainer):
         reason = trainer.run()
     if setting.ranks.index != 0:
-        return TrainResult(reason, trainer.step, plan.steps, None, before, {}, None)
-    state, after, best_step = _chosen(plan, trainer)
-    bundle = _write_bundle(plan, trainer, state, before, after)
-    return TrainResult(reason, trainer.step, plan.steps, bundle, before, after, best_step)
+        return TrainResult(reason, trainer.step, plan.steps, None, {}, {}, None)
+    state, best_step = _chosen(plan, trainer)
+    before, after, judged = _judged(plan, state)
+    bundle = _write_bundle(plan, trainer, state, before, after, judged)
+    start = None if plan.start is None else plan.start.identity.name
+    return TrainResult(
+        reason, trainer.step, plan.steps, bundle, before, after, best_step, start, judged
+    )
 
 
-def _before(plan: TrainPlan) -> dict[str, float]:
-    """Validation figures of the start, kept in the run's folder for a resumed run."""
-    setting = plan.setting
-    if plan.start is None or setting.validate is None or setting.ranks.index != 0:
-        return {}
-    path = plan.run_dir / "before.json"
-    if path.exists():
-        figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-        return figures
-    figures = _validated(plan, plan.start.trainable_network())
-    try:
-        path.write_text(json.dumps(figures), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    return figures
+def _judged(
+    plan: TrainPlan, state: dict[str, Tensor]
+) -> tuple[dict[str, float], dict[str, float], Verdict | None]:
+    """Validation figures of the start and of these weights, and what that comes to."""
+    if plan.validation is None:
+        return {}, {}, None
+    check = plan.validation.check
+    of_trained = _distances(plan, _network_of(plan, state))
+    after = dict(check.figures(of_trained))
+    if plan.start is None:
+        return {}, after, None
+    of_start = _distances(plan, plan.start.trainable_network())
+    found = verdict(of_start, of_trained, check.same, check.people)
+    known = replace(found, learned_from=plan.validation.learned_from)
+    return dict(check.figures(of_start)), after, known
 
 
-def _chosen(
-    plan: TrainPlan, trainer: Trainer
-) -> tuple[dict[str, Tensor], dict[str, float], int | None]:
-    """The weights to write, their validation figures, and the update they are from."""
+def _chosen(plan: TrainPlan, trainer: Trainer) -> tuple[dict[str, Tensor], int | None]:
+    """The weights to write, and the update they are from if they validated best."""
     from facematch.training.callbacks import read_best
 
-    if plan.setting.validate is None:
-        return trainer.averaged_state(), {}, None
-    best = read_best(plan.run_dir)
-    state = trainer.averaged_state() if best is None else dict(best["average"])
-    step = None if best is None else int(best["step"])
-    return state, _validated(plan, _network_of(plan, state)), step
+    best = None if plan.validation is None else read_best(plan.run_dir)
+    if best is None:
+        return trainer.averaged_state(), None
+    return dict(best["average"]), int(best["step"])
 
 
 def _network_of(plan: TrainPlan, state: dict[str, Tensor]) -> nn.Module:
@@ -142,10 +140,11 @@ def _network_of(plan: TrainPlan, state: dict[str, Tensor]) -> nn.Module:
     return network
 
 
-def _validated(plan: TrainPlan, network: nn.Module) -> dict[str, float]:
-    validate = plan.setting.validate
-    assert validate is not None
-    return dict(validate(network.eval().to(plan.setting.device), plan.setting.input_size))
+def _distances(plan: TrainPlan, network: nn.Module) -> Float32Array:
+    """float32 (n,), of the pairs of the validation set."""
+    assert plan.validation is not None
+    whole = network.eval().to(plan.setting.device)
+    return plan.validation.check.distances(whole, plan.setting.input_size)
 
 
 def _write_bundle(
@@ -154,6 +153,7 @@ def _write_bundle(
     state: dict[str, Tensor],
     before: dict[str, float],
     after: dict[str, float],
+    judged: Verdict | None,
 ) -> ModelBundle:
     from facematch.embedding.bundle import Preprocessing
     from facematch.embedding.export import export_bundle
@@ -168,7 +168,7 @@ def _write_bundle(
         embedding_size=spec.embedding_size,
         preprocessing=Preprocessing(mean=127.5, scale=1 / 127.5, mirror=False),
         alignment=alignment_for(spec.input_size),
-        about=_about(plan, trainer.step, before, after),
+        about=_about(plan, trainer.step, before, after, judged),
     )
 
 
@@ -182,7 +182,11 @@ def alignment_for(size: int) -> Alignment:
 
 
 def _about(
-    plan: TrainPlan, step: int, before: dict[str, float], after: dict[str, float]
+    plan: TrainPlan,
+    step: int,
+    before: dict[str, float],
+    after: dict[str, float],
+    judged: Verdict | None,
 ) -> dict[str, Any]:
     """The card's account of the run."""
     report = asdict(plan.data)
@@ -202,4 +206,6 @@ def _about(
         }
     if after:
         about["results"] = {"validation_of_the_start": before, "validation": after}
+    if judged is not None:
+        about["better_than_the_start"] = asdict(judged)
     return about

@@ -140,6 +140,7 @@ def identification(result: IdentificationResult) -> dict[str, Any]:
             "precision_at": dict(zip(map(str, depths), result.precision_at, strict=False)),
             "n_mated": result.n_mated,
             "n_nonmated": result.n_nonmated,
+            "intervals_rough": result.intervals_rough,
             "threshold": None if result.fixed is None else result.fixed.threshold,
             "threshold_origin": None if result.fixed is None else result.fixed.origin,
             "fpir": _estimate(result.fpir),

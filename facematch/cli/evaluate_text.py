@@ -140,6 +140,7 @@ def identification(result: IdentificationResult) -> str:
         list(_asked(result)),
         list(_closed(result)),
         list(_open(result)),
+        [FEW_PEOPLE] if result.intervals_rough else [],
         list(_retrieval(result)),
         list(_wrong(result)),
         [_cmc(result)] if len(result.cmc) > 1 else [],

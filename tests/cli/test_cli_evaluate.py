@@ -290,6 +290,19 @@ def test_a_search(people: tuple[Path, Path], tmp_path: Path) -> None:
     assert evaluated("--gallery", gallery, "--probes", listed)["n_mated"] == 1
 
 
+def test_a_search_for_few_people_says_so(people: tuple[Path, Path]) -> None:
+    gallery, probes = people
+    search = ("--gallery", gallery, "--probes", probes)
+    assert evaluated(*search)["intervals_rough"] is False
+    # One probe a person is independent of the others; of two, one tells less.
+    photograph(probes / "red" / "3.png", [RED], sizes=[97])
+    found = evaluated(*search)
+    assert found["n_mated"] == 4
+    assert found["intervals_rough"] is True
+    assert found["rank_interval"]["1"][0] < 0.4
+    assert "the intervals are rough" in run(*search).stdout
+
+
 def searched(tmp_path: Path, name: str, probes: list[tuple[Colour, Colour]]) -> Path:
     """A gallery of what people look like at first, searched for what they look like later.
 

@@ -40,11 +40,11 @@ from facematch.metrics import (
     exact_threshold_limits,
     fit_probability,
     fit_probability_of,
-    fold_thresholds,
     held_out,
     jackknife_limits,
     limits_around,
     percentile_limits,
+    seems_reversed,
     subject_folds,
     threshold_for,
     threshold_is_uncertain,
@@ -116,6 +116,11 @@ class FittedCalibration:
     held_out: HeldOut | None
     probability: ProbabilityFit | None
 
+    @property
+    def is_reversed(self) -> bool:
+        """Whether genuine pairs are farther apart than impostor pairs, beyond chance."""
+        return seems_reversed(self.curve, EffectiveCounts(self.fnmr.effective, self.fmr.effective))
+
 
 def fit_calibration(
     measured: LabelledComparisons,
@@ -151,7 +156,7 @@ def fit_calibration(
     effective = EffectiveCounts.of(fnmr, fmr)
     return _assembled(
         *(measured, settings, curve, choice, fmr, fnmr),
-        None if folds is None else held_out(measured.distances, same, units, folds, rule),
+        _held_out(measured, units, folds, rule, curve),
         fit_probability(measured.distances, same, folds, settings.prior, effective),
         _threshold_limits(measured, units, settings, curve, effective),
         None if measured.labels.subjects is None else int((units.appearances() > 0).sum()),
@@ -193,10 +198,9 @@ def fit_all_pairs(
     """
     curve, counts, rule = measured.curve, measured.counts, settings.rule
     choice = choose_threshold(curve, rule)
-    chosen = fold_thresholds(counts, rule)
-    known = [threshold for threshold in chosen if threshold is not None]
-    complete = known if len(known) == len(chosen) else []
-    decided = StreamedDecisions(measured, [choice.threshold], complete, progress=progress)
+    decided = StreamedDecisions(
+        *(measured, [choice.threshold], measured.thresholds_of_folds(rule)), progress=progress
+    )
     fmr, fnmr = decided.fmr(choice.threshold), decided.fnmr(choice.threshold)
     folds = [(fold.choose, fold.judge) for fold in counts.folds]
     effective = EffectiveCounts.of(fnmr, fmr)
@@ -298,6 +302,20 @@ def _folds(measured: LabelledComparisons, units: Units, settings: FitSettings) -
         count = int(listed.max()) + 1
         return Folds(count, listed, listed) if count >= 2 else None
     return subject_folds(units, settings.folds, np.random.default_rng((settings.seed, 1)))
+
+
+def _held_out(
+    measured: LabelledComparisons,
+    units: Units,
+    folds: Folds | None,
+    rule: ThresholdRule,
+    curve: VerificationCurve,
+) -> HeldOut | None:
+    """With accuracy at the share of all pairs, if people were dealt; else of folds as they are."""
+    if folds is None:
+        return None
+    share = curve.genuine_share if measured.labels.folds is None else None
+    return held_out(measured.distances, measured.labels.same, units, folds, rule, share)
 
 
 def _threshold_limits(

@@ -64,7 +64,8 @@ class HeldOutRates:
         folds: at least 2.
         fmr: over all folds.
         fnmr: over all folds.
-        accuracy: in [0, 1].
+        accuracy: in [0, 1], mean over the folds; where people were dealt into them, at the
+            share of genuine pairs that all pairs have.
 
     Raises:
         ValueError: a number is out of range.

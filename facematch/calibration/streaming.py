@@ -19,11 +19,13 @@ from facematch.errors import UsageError
 from facematch.metrics import (
     AllPairsCounts,
     Arranged,
+    DecisionCounts,
     Decisions,
     HeldOut,
-    Limits,
+    JudgedFold,
     Progress,
     RateEstimate,
+    ThresholdRule,
     VerificationCurve,
     WrongRows,
     count_all_pairs,
@@ -31,6 +33,7 @@ from facematch.metrics import (
     errors_to_judge_by,
     estimate_from_sums,
     fold_of_each,
+    fold_thresholds,
     groups_within,
     numbers_of_pairs,
     strictly_below,
@@ -79,9 +82,27 @@ class StreamedComparisons:
         return self.counts.curve
 
     @property
+    def share(self) -> float:
+        """Share of genuine pairs."""
+        return self.curve.genuine_share
+
+    @property
     def n_subjects(self) -> int:
         """People in the pairs."""
         return len(self.arranged.sizes)
+
+    def thresholds_of_folds(self, rule: ThresholdRule) -> tuple[float, ...]:
+        """The threshold that the people outside each fold choose, for the share of all pairs.
+
+        Returns:
+            As many as folds; empty if the pairs outside one that holds some lack a class.
+        """
+        chosen = fold_thresholds(self.counts, rule.at_share(self.share))
+        decides = [fold.judge.n_genuine + fold.judge.n_impostor > 0 for fold in self.counts.folds]
+        if any(t is None and needed for t, needed in zip(chosen, decides, strict=True)):
+            return ()
+        # Nothing is decided by that of a fold without pairs.
+        return tuple(0.0 if threshold is None else threshold for threshold in chosen)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,8 +196,6 @@ class StreamedDecisions:
         measured: the pairs.
         thresholds: for all of them, at least one.
         fold_thresholds: for the pairs within each fold; empty to leave those out.
-        worst_within_folds: whether the worst errors are of the folds; else of the first
-            threshold.
         progress: called with pairs done and in all.
     """
 
@@ -186,7 +205,6 @@ class StreamedDecisions:
         thresholds: Sequence[float],
         fold_thresholds: Sequence[float] = (),
         *,
-        worst_within_folds: bool = False,
         progress: Progress = lambda done, total: None,
     ) -> None:
         self._measured = measured
@@ -197,7 +215,6 @@ class StreamedDecisions:
             # Errors of a kind that is common enough to see how they gather in people.
             (*thresholds, _looser(measured), _tighter(measured)),
             self._fold_thresholds,
-            worst_within_folds=worst_within_folds,
             most=MOST_SHOWN,
             progress=progress,
         )
@@ -216,51 +233,43 @@ class StreamedDecisions:
         everybody = self._measured.arranged.genuine_of_each()
         return estimate_from_sums(errors[place], everybody, errors[-1], mixed=False)
 
-    def fmr_within(self) -> RateEstimate:
-        """The false match rate of pairs within folds, at the thresholds of those."""
-        errors, arranged = self._found.false_matches_within, self._measured.arranged
-        return estimate_from_sums(
-            errors,
-            arranged.impostors_within_folds(),
-            self._found.false_matches[-2],
-            arranged.impostors_of_each(),
-            mixed=True,
-        )
-
-    def fnmr_within(self) -> RateEstimate:
-        """The false non-match rate likewise."""
-        errors, arranged = self._found.false_non_matches_within, self._measured.arranged
-        more = self._found.false_non_matches[-1]
-        return estimate_from_sums(errors, arranged.genuine_of_each(), more, mixed=False)
-
-    def right_within(self) -> tuple[Int64Array, Int64Array]:
-        """For each fold, pairs within it that are decided rightly, and all of them; int64."""
-        arranged, found = self._measured.arranged, self._found
-
-        def by_fold(genuine: Int64Array, impostor: Int64Array) -> Int64Array:
-            # An impostor pair is counted at both of its subjects.
-            twice = np.bincount(
-                arranged.fold_of_subject, 2 * genuine + impostor, arranged.fold_count
-            )
-            return np.rint(twice).astype(np.int64) // 2
-
-        everything = by_fold(arranged.genuine_of_each(), arranged.impostors_within_folds())
-        wrong = by_fold(found.false_non_matches_within, found.false_matches_within)
-        return everything - wrong, everything
-
     def held_out(self) -> HeldOut | None:
         """What the thresholds of the folds gave; None if they decide no pair of a class."""
-        arranged = self._measured.arranged
-        judged = arranged.genuine_of_each(), arranged.impostors_within_folds()
-        if not self._fold_thresholds or not all(int(count.sum()) > 0 for count in judged):
+        arranged, found = self._measured.arranged, self._found
+        genuine, impostor = arranged.genuine_of_each(), arranged.impostors_within_folds()
+        if not self._fold_thresholds or not (bool(genuine.any()) and bool(impostor.any())):
             return None
-        right, everything = self.right_within()
+        false_matches, missed = found.false_matches_within, found.false_non_matches_within
+        # An impostor pair is counted at both of its subjects.
+        counts = [
+            DecisionCounts(
+                true_matches=of_genuine - misses,
+                false_non_matches=misses,
+                false_matches=accepted // 2,
+                true_non_matches=(of_impostor - accepted) // 2,
+            )
+            for of_genuine, misses, of_impostor, accepted in zip(
+                *(arranged.by_fold(sums) for sums in (genuine, missed, impostor, false_matches)),
+                strict=True,
+            )
+        ]
+        chosen = zip(self._fold_thresholds, counts, strict=True)
         return HeldOut(
             folds=arranged.fold_count,
-            fmr=self.fmr_within(),
-            fnmr=self.fnmr_within(),
-            accuracy=int(right.sum()) / int(everything.sum()),
-            thresholds=Limits(min(self._fold_thresholds), max(self._fold_thresholds)),
+            fmr=estimate_from_sums(
+                false_matches,
+                impostor,
+                found.false_matches[-2],
+                arranged.impostors_of_each(),
+                mixed=True,
+            ),
+            fnmr=estimate_from_sums(missed, genuine, found.false_non_matches[-1], mixed=False),
+            share=self._measured.share,
+            by_fold=tuple(
+                JudgedFold(fold, threshold, decided)
+                for fold, (threshold, decided) in enumerate(chosen)
+                if decided.comparisons > 0
+            ),
         )
 
     def worst(self) -> tuple[WrongPair, ...]:

@@ -186,6 +186,8 @@ def calibrate(
         print(calibrate_text.report(result, out, plot))
         report_files.say_written(written)
         output.print_failures(result.failures, "photographs gave no template")
+    if result.fitted.is_reversed:
+        output.warn_of_reversed(result.calibration.scores, result.calibration.auc)
     if result.failures and strict:
         raise typer.Exit(InputError.exit_code)
 

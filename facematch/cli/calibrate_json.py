@@ -10,13 +10,16 @@ from facematch.cli import output
 
 if TYPE_CHECKING:
     from facematch.calibration import GroupTable
-    from facematch.metrics import HeldOut, ProbabilityFit, RateEstimate
+    from facematch.metrics import HeldOut, ProbabilityFit, RateEstimate, VerificationCurve
     from facematch.workflows.calibrate import CalibrateResult
+
+
+SCHEMA_VERSION = 2
 
 
 def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
     """The whole result; what is not known is null."""
-    made, gallery = result.calibration, result.gallery
+    made, gallery, judged = result.calibration, result.gallery, result.fitted.held_out
     return output.versioned(
         {
             "threshold": made.threshold,
@@ -62,7 +65,10 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
             "auc": made.auc,
             "eer": made.eer,
             "accuracy": made.accuracy,
-            "held_out": _held_out(result.fitted.held_out),
+            "accuracy_std": None if judged is None else judged.accuracy_std,
+            "tar_at_fmr": tar_at_fmr(result.curve),
+            "reversed": result.fitted.is_reversed,
+            "held_out": held_out(judged),
             "probability": _probability(result.fitted.probability),
             "measures": [asdict(row) for row in result.measures],
             "worst": [asdict(pair) for pair in result.worst],
@@ -76,7 +82,8 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
             "facematch_version": made.facematch_version,
             "calibration": str(out),
             "plot": str(plot),
-        }
+        },
+        SCHEMA_VERSION,
     )
 
 
@@ -91,15 +98,35 @@ def _estimate(estimate: RateEstimate | None) -> dict[str, Any] | None:
     }
 
 
-def _held_out(judged: HeldOut | None) -> dict[str, Any] | None:
+def tar_at_fmr(curve: VerificationCurve) -> dict[str, float | None]:
+    """True accept rates of all pairs; null where the impostor pairs cannot show the target."""
+    from facematch.metrics import tar_at_targets
+
+    return {output.key_of(target): tar for target, tar in tar_at_targets(curve).items()}
+
+
+def held_out(judged: HeldOut | None) -> dict[str, Any] | None:
+    """What the rule gives on people, or folds of the list, that it was not chosen on."""
     if judged is None:
         return None
     return {
         "folds": judged.folds,
+        "accuracy": judged.accuracy,
+        "accuracy_std": judged.accuracy_std,
+        "accuracy_standard_error": judged.accuracy_se,
+        "genuine_share": judged.share,
         "fmr": _estimate(judged.fmr),
         "fnmr": _estimate(judged.fnmr),
-        "accuracy": judged.accuracy,
         "thresholds": output.interval_json(judged.thresholds),
+        "by_fold": [
+            {
+                "fold": one.fold,
+                "threshold": one.threshold,
+                "accuracy": one.accuracy(judged.share),
+                **asdict(one.counts),
+            }
+            for one in judged.by_fold
+        ],
     }
 
 

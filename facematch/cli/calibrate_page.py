@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
+from facematch.cli.calibrate_text import spread
 from facematch.cli.foreign import escaped
 from facematch.cli.report_parts import (
     failures,
@@ -19,6 +20,7 @@ from facematch.cli.report_parts import (
     rates_table,
     reliability_facts,
     remark_facts,
+    reversed_notice,
     streamed_facts,
 )
 
@@ -123,6 +125,7 @@ def _threshold(result: CalibrateResult) -> Section:
             (f"FNMR on {_judged_on(result)}", fitted.held_out.fnmr),
         ]
     blocks: list[Block] = [
+        *(reversed_notice(made.auc) if fitted.is_reversed else ()),
         Facts(tuple(figures), large=True),
         rates_table(
             rows,
@@ -130,6 +133,9 @@ def _threshold(result: CalibrateResult) -> Section:
             "applied to some, judged on others.",
         ),
     ]
+    if fitted.held_out is not None:
+        accuracy = output.percent(fitted.held_out.accuracy)
+        blocks.append(Paragraph(f"Accuracy held out: {accuracy}{spread(fitted.held_out)}."))
     if made.threshold_interval is not None:
         low, high = made.threshold_interval.low, made.threshold_interval.high
         if _turned(result):

@@ -12,7 +12,7 @@ from facematch.cli.text_plot import roc_text, terminal_is_plain
 
 if TYPE_CHECKING:
     from facematch.calibration import GroupTable
-    from facematch.metrics import RateEstimate
+    from facematch.metrics import HeldOut, RateEstimate
     from facematch.workflows.calibrate import CalibrateResult
 
 SHOWN_DISPARITIES = 10
@@ -126,6 +126,17 @@ def _new_people(result: CalibrateResult) -> Iterator[str]:
         yield f"  on new people ({judged.folds} folds, nobody in two of them):"
     yield f"  {'FMR':8}{_row(judged.fmr)}  impostor"
     yield f"  {'FNMR':8}{_row(judged.fnmr)}  genuine"
+    yield f"  accuracy {output.percent(judged.accuracy)}{spread(judged)}"
+
+
+def spread(judged: HeldOut) -> str:
+    """How far the folds are apart, behind an accuracy."""
+    if judged.accuracy_std is None or judged.accuracy_se is None:
+        return ""
+    return (
+        f" (mean of {len(judged.accuracies)} folds; standard deviation "
+        f"{100 * judged.accuracy_std:.2f}, error {100 * judged.accuracy_se:.2f})"
+    )
 
 
 def _warnings(result: CalibrateResult) -> Iterator[str]:

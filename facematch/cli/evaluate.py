@@ -278,6 +278,8 @@ class _Run:
                 print("\n" + evaluate_text.comparison(comparison))
             say_written(outputs, written)
             output.print_failures(result.failures, "photographs gave no template")
+        if result.is_reversed:
+            output.warn_of_reversed(result.measured.kind, result.auc)
         if comparison is not None:
             require_no_regression(comparison, baseline)
 

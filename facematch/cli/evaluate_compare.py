@@ -30,7 +30,8 @@ def compare(results: list[Path], seed: int, outputs: Outputs) -> None:
     from facematch.workflows import evaluate as workflow
 
     comparison = workflow.compare_systems([workflow.load_system(r) for r in results], seed=seed)
-    document = output.versioned(evaluate_json.comparison(comparison))
+    version = output.SCHEMA_VERSION if comparison.searches else workflow.PAIRS_SCHEMA_VERSION
+    document = output.versioned(evaluate_json.comparison(comparison), version)
     if outputs.out is not None:
         write(outputs.out, document)
     written = report_files.write(

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facematch.cli import output
-from facematch.cli.calibrate_json import group_table
+from facematch.cli.calibrate_json import group_table, held_out
+from facematch.cli.output import key_of
 
 if TYPE_CHECKING:
     from facematch.metrics import RateEstimate
@@ -18,29 +19,33 @@ if TYPE_CHECKING:
     )
 
 
-def key_of(target: float) -> str:
-    """A rate as the objects are keyed by it: 0.1, 0.01, 0.00001."""
-    return f"{target:.5f}".rstrip("0")
-
-
 def verification(result: VerificationResult) -> dict[str, Any]:
     """One-to-one comparison; what is not known is null."""
-    measured, identity = result.measured, result.identity
+    from facematch.workflows.evaluate import PAIRS_SCHEMA_VERSION
+
+    measured, identity, judged = result.measured, result.identity, result.held_out
     return output.versioned(
         {
             "task": "verification",
             "protocol": result.protocol.value,
             "accuracy": result.accuracy,
-            "accuracy_std": result.accuracy_std,
-            "accuracy_standard_error": result.accuracy_se,
-            "folds": [
-                {"accuracy": accuracy, "threshold": threshold}
-                for accuracy, threshold in zip(
-                    result.fold_accuracies, result.fold_thresholds, strict=True
-                )
-            ],
+            "accuracy_std": None if judged is None else judged.accuracy_std,
+            "accuracy_standard_error": None if judged is None else judged.accuracy_se,
+            "held_out": held_out(judged),
             "threshold": result.threshold,
             "threshold_origin": result.threshold_origin,
+            "accuracy_at_threshold": result.counts.accuracy,
+            "fmr": result.fmr.rate,
+            "fmr_interval": output.interval_json(result.fmr.interval),
+            "fnmr": result.fnmr.rate,
+            "fnmr_interval": output.interval_json(result.fnmr.interval),
+            "intervals_rough": result.fmr.rough or result.fnmr.rough,
+            "far": result.far,
+            "frr": result.frr,
+            "precision": result.counts.precision,
+            "recall": result.counts.recall,
+            "f1": result.counts.f1,
+            "decisions": asdict(result.counts),
             "pairs_streamed": result.streamed,
             "curve_interval_method": output.interval_method(result.streamed),
             "auc": result.auc,
@@ -55,18 +60,8 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "impostors_needed": {
                 key_of(point.fmr): point.impostors_needed for point in result.tar_at_fmr
             },
-            "fmr": result.fmr.rate,
-            "fmr_interval": output.interval_json(result.fmr.interval),
-            "fnmr": result.fnmr.rate,
-            "fnmr_interval": output.interval_json(result.fnmr.interval),
-            "intervals_rough": result.fmr.rough or result.fnmr.rough,
-            "far": result.far,
-            "frr": result.frr,
-            "precision": result.counts.precision,
-            "recall": result.counts.recall,
-            "f1": result.counts.f1,
-            "decisions": asdict(result.counts),
             "d_prime": result.d_prime,
+            "reversed": result.is_reversed,
             "average_precision": result.average_precision,
             "n_genuine": result.curve.n_genuine,
             "n_impostor": result.curve.n_impostor,
@@ -90,7 +85,8 @@ def verification(result: VerificationResult) -> dict[str, Any]:
             "model_fingerprint": None if identity is None else identity.fingerprint,
             "facematch_version": result.version,
             "created_at": result.created_at,
-        }
+        },
+        PAIRS_SCHEMA_VERSION,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
+from facematch.cli.calibrate_text import spread
 from facematch.cli.comparison_page import comparison_section
 from facematch.cli.evaluate_text import PROTOCOLS
 from facematch.cli.foreign import escaped
@@ -20,11 +21,12 @@ from facematch.cli.report_parts import (
     rates_table,
     reliability_facts,
     remark_facts,
+    reversed_notice,
     streamed_facts,
 )
 
 if TYPE_CHECKING:
-    from facematch.reports import Fact, Facts, Figures, Page, Section, Table
+    from facematch.reports import Block, Fact, Facts, Figures, Notice, Page, Section, Table
     from facematch.workflows.evaluate import SystemComparison, TarAtFmr, VerificationResult
 
 
@@ -46,9 +48,10 @@ def verification(
 
     measured = result.measured
     sections = (
-        Section("Results", (_figures(result), _rates(result), _tar(result))),
-        Section("Curves", (_plots(result),)),
+        Section("Results", (*_reversed(result), _figures(result), _tar(result))),
+        Section(f"All pairs at the threshold {_threshold(result)}", _at_threshold(result)),
         _folds(result),
+        Section("Curves", (_plots(result),)),
         _probability(result),
         groups_section(result.groups, _threshold(result), _turned(result)),
         None if compared is None else comparison_section(compared),
@@ -87,16 +90,18 @@ def _question(result: VerificationResult) -> str:
     return (
         f"How often {verb} {_system(result)} decide rightly whether two pictures show one "
         f"person{measure}? Measured on {curve.n_genuine:,} genuine and {curve.n_impostor:,} "
-        f"impostor pairs{people}. Decided by {PROTOCOLS[result.protocol.value]}."
+        f"impostor pairs{people}. Accuracy is by {PROTOCOLS[result.protocol.value]}."
     )
 
 
 def _answer(result: VerificationResult) -> str:
     sentence = f"{output.percent(result.accuracy)} of the pairs are decided rightly"
-    if result.accuracy_se is not None:
-        sentence += f" (± {100 * result.accuracy_se:.2f} standard error over folds)"
+    if result.held_out is not None and result.held_out.accuracy_se is not None:
+        error = 100 * result.held_out.accuracy_se
+        sentence += f" where they are held out (± {error:.2f} standard error over folds)"
     sentence += (
-        f": {output.percent(result.fmr.rate)} of impostor pairs are falsely matched (95 %: "
+        f". At the threshold {_threshold(result)} ({_origin(result)}), "
+        f"{output.percent(result.fmr.rate)} of impostor pairs are falsely matched (95 %: "
         f"{limits(result.fmr.interval)}), {output.percent(result.fnmr.rate)} of genuine pairs "
         f"falsely rejected (95 %: {limits(result.fnmr.interval)})."
     )
@@ -122,15 +127,19 @@ def _answer(result: VerificationResult) -> str:
     return sentence
 
 
+def _reversed(result: VerificationResult) -> tuple[Notice, ...]:
+    return reversed_notice(result.auc) if result.is_reversed else ()
+
+
 def _figures(result: VerificationResult) -> Facts:
     from facematch.reports import Fact, Facts
 
+    how = "at the threshold" if result.held_out is None else "held out"
     return Facts(
         (
-            Fact("accuracy", output.percent(result.accuracy)),
+            Fact(f"accuracy, {how}", output.percent(result.accuracy)),
             Fact("EER", output.percent(result.eer)),
             Fact("AUC", f"{result.auc:.4f}"),
-            Fact("F1", f"{result.counts.f1:.4f}"),
             Fact("average precision", f"{result.average_precision:.4f}"),
             Fact("d-prime", "not known" if result.d_prime is None else f"{result.d_prime:.2f}"),
         ),
@@ -138,11 +147,22 @@ def _figures(result: VerificationResult) -> Facts:
     )
 
 
-def _rates(result: VerificationResult) -> Table:
-    return rates_table(
-        (("FMR (false matches)", result.fmr), ("FNMR (false non-matches)", result.fnmr)),
-        "Decisions of the protocol; intervals respect that comparisons share people.",
+def _at_threshold(result: VerificationResult) -> tuple[Block, ...]:
+    from facematch.reports import Fact, Facts
+
+    counts = result.counts
+    precision = "none" if counts.precision is None else output.percent(counts.precision)
+    facts = (
+        Fact("accuracy", output.percent(counts.accuracy)),
+        Fact("precision", precision),
+        Fact("recall", output.percent(counts.recall)),
+        Fact("F1", f"{counts.f1:.4f}"),
     )
+    table = rates_table(
+        (("FMR (false matches)", result.fmr), ("FNMR (false non-matches)", result.fnmr)),
+        f"The threshold is {_origin(result)}; intervals respect that comparisons share people.",
+    )
+    return Facts(facts), table
 
 
 def _tar(result: VerificationResult) -> Table:
@@ -165,22 +185,34 @@ def _tar(result: VerificationResult) -> Table:
 def _folds(result: VerificationResult) -> Section | None:
     from facematch.reports import Paragraph, Section, Table
 
-    if result.accuracy_std is None or result.accuracy_se is None:
+    judged = result.held_out
+    if judged is None:
         return None
     sign = -1 if _turned(result) else 1
-    rows = zip(result.fold_accuracies, result.fold_thresholds, strict=True)
+    stated = ""
+    if judged.share is not None:
+        stated = f", stated for {output.percent(judged.share)} genuine pairs, as there are in all"
+    accuracies = (one.accuracy(judged.share) for one in judged.by_fold)
     return Section(
-        "Folds",
+        "Held out",
         (
             Paragraph(
-                f"Mean accuracy {output.percent(result.accuracy)}, standard deviation "
-                f"{100 * result.accuracy_std:.2f}, standard error {100 * result.accuracy_se:.2f}."
+                f"Accuracy {output.percent(judged.accuracy)}{spread(judged)}{stated}. Each fold is "
+                "judged at the best threshold of the others."
+            ),
+            rates_table(
+                (("FMR, held out", judged.fmr), ("FNMR, held out", judged.fnmr)),
+                "Of pairs within folds, at the thresholds below.",
             ),
             Table(
                 ("fold", "accuracy", "threshold"),
                 tuple(
-                    (str(fold), output.percent(accuracy), f"{sign * threshold:.4f}")
-                    for fold, (accuracy, threshold) in enumerate(rows, start=1)
+                    (
+                        str(one.fold + 1),
+                        "a class is missing" if accuracy is None else output.percent(accuracy),
+                        f"{sign * one.threshold:.4f}",
+                    )
+                    for one, accuracy in zip(judged.by_fold, accuracies, strict=True)
                 ),
             ),
         ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
-from facematch.cli.calibrate_text import COUNTED, FEW_PEOPLE, groups
+from facematch.cli.calibrate_text import COUNTED, FEW_PEOPLE, groups, spread
 from facematch.cli.foreign import escaped, shortened
 from facematch.cli.text_plot import Tick, curve_text, roc_text, terminal_is_plain
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     )
 
 SHOWN_WORST = 3
+HEAD = f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
 
 PROTOCOLS = {
-    "listed-folds": "the folds of the list: each judged at the best threshold of the others",
-    "subject-folds": "folds of people: each judged at the best threshold of the others",
-    "comparison-folds": "folds of comparisons (no people are named)",
+    "listed-folds": "folds of the list, each judged at the best threshold of the others",
+    "subject-folds": "folds of people, each judged at the best threshold of the others",
+    "comparison-folds": "folds of comparisons, as no people are named",
     "fixed-threshold": "a threshold given beforehand",
     "same-pairs": "chosen and judged on the same pairs: too few people for folds; optimistic",
 }
@@ -41,7 +42,8 @@ def verification(result: VerificationResult) -> str:
     )
     parts = [
         list(_accuracy(result)),
-        list(_rates(result)),
+        list(_at_threshold(result)),
+        list(_all_thresholds(result)),
         list(_tar(result)),
         list(_probability(result)),
         [line for table in result.groups for line in groups(table)],
@@ -51,24 +53,29 @@ def verification(result: VerificationResult) -> str:
 
 
 def _accuracy(result: VerificationResult) -> Iterator[str]:
-    spread = ""
-    if result.accuracy_std is not None and result.accuracy_se is not None:
-        spread = (
-            f" (mean of {len(result.fold_accuracies)} folds; standard deviation "
-            f"{100 * result.accuracy_std:.2f}, error {100 * result.accuracy_se:.2f})"
-        )
-    yield f"accuracy {output.percent(result.accuracy)}{spread}"
-    yield f"  {PROTOCOLS[result.protocol.value]}"
+    judged = result.held_out
+    yield f"accuracy {output.percent(result.accuracy)}{'' if judged is None else spread(judged)}"
+    protocol = PROTOCOLS[result.protocol.value]
+    if judged is None:
+        yield f"  {protocol}"
+        return
+    yield f"  held out: {protocol}"
+    if judged.share is not None:
+        yield f"    stated for {output.percent(judged.share)} genuine pairs, as there are in all"
+    yield HEAD
+    yield f"  {'FMR':8}{_row(judged.fmr)}  impostor"
+    yield f"  {'FNMR':8}{_row(judged.fnmr)}  genuine"
+
+
+def _at_threshold(result: VerificationResult) -> Iterator[str]:
+    """Of all pairs."""
     kind = f"{result.metric} distance" if result.metric else f"{result.measured.kind}"
     similar = result.measured.kind == "similarities"
     shown = -result.threshold if similar else result.threshold
     origin = result.threshold_origin or "best on all pairs"
-    yield f"  threshold {shown:.4f} ({kind}; {shortened(escaped(origin), 40)})"
-
-
-def _rates(result: VerificationResult) -> Iterator[str]:
-    measured = result.measured
-    yield f"  {'':8}{'rate':>10}   {'errors / pairs':>21}   95 % interval"
+    yield f"threshold {shown:.4f} ({kind}; {shortened(escaped(origin), 40)})"
+    yield "  all pairs, decided by it:"
+    yield HEAD
     yield f"  {'FMR':8}{_row(result.fmr)}  impostor"
     yield f"  {'FNMR':8}{_row(result.fnmr)}  genuine"
     if result.measured.kind == "photographs" or sum(_lost(result)) > 0:
@@ -76,18 +83,24 @@ def _rates(result: VerificationResult) -> Iterator[str]:
         yield f"  {'FRR':8}{output.percent(result.frr):>10}   failures to acquire counted in"
     counts = result.counts
     precision = "none" if counts.precision is None else output.percent(counts.precision)
-    yield (f"  precision {precision}, recall {output.percent(counts.recall)}, F1 {counts.f1:.4f}")
+    yield (
+        f"  accuracy {output.percent(counts.accuracy)}, precision {precision}, "
+        f"recall {output.percent(counts.recall)}, F1 {counts.f1:.4f}"
+    )
+
+
+def _all_thresholds(result: VerificationResult) -> Iterator[str]:
+    measured = result.measured
+    people = "" if result.n_subjects is None else f" of {result.n_subjects:,} people"
+    yield (
+        f"{result.curve.n_genuine:,} genuine and {result.curve.n_impostor:,} impostor pairs{people}"
+    )
     prime = "not known" if result.d_prime is None else f"{result.d_prime:.2f}"
     yield (
         f"  AUC {result.auc:.4f}{_range(result.auc_interval)}, d-prime {prime}, "
         f"average precision {result.average_precision:.4f}"
     )
     yield f"  EER {output.percent(result.eer)}{_share_range(result.eer_interval)}"
-    people = "" if result.n_subjects is None else f" of {result.n_subjects:,} people"
-    yield (
-        f"  {result.curve.n_genuine:,} genuine and {result.curve.n_impostor:,} impostor "
-        f"pairs{people}"
-    )
     if measured.kind == "photographs":
         yield (
             f"  failures to acquire: {len(result.failures)} of {result.photographs:,} "

@@ -1,7 +1,7 @@
 """JSON forms, and the few ways in which text is laid out.
 
 Every JSON document carries ``schema_version``; a key is never removed or changed in meaning
-within a version. ``docs`` of the forms: README, "JSON".
+within a version. Documentation of the forms: docs/json.md.
 """
 
 from __future__ import annotations
@@ -24,14 +24,45 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 SHOWN_FAILURES = 20
 
+_REVERSED = {
+    "distances": (
+        "the larger distances",
+        "if these are similarities, name the column `similarity`; else the labels are wrong",
+    ),
+    "similarities": (
+        "the smaller similarities",
+        "if these are distances, name the column `distance`; else the labels are wrong",
+    ),
+    "photographs": (
+        "the larger distances",
+        "something is mislabelled (`same` is 1 for pictures of one person)",
+    ),
+}
+
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document on one line of stdout, at once (a reader may be waiting)."""
     print(json_text(document), flush=True)
 
 
-def versioned(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"schema_version": SCHEMA_VERSION, **document}
+def versioned(document: Mapping[str, Any], version: int = SCHEMA_VERSION) -> dict[str, Any]:
+    return {"schema_version": version, **document}
+
+
+def key_of(target: float) -> str:
+    """A rate as objects are keyed by it: 0.1, 0.01, 0.00001."""
+    return f"{target:.5f}".rstrip("0")
+
+
+def warn_of_reversed(scores: str, auc: float) -> None:
+    """Says on stderr, in one line, that nearer pairs are the impostor pairs.
+
+    Args:
+        scores: ``distances``, ``similarities`` or ``photographs``.
+        auc: well below one half.
+    """
+    seen, remedy = _REVERSED[scores]
+    print(f"WARNING: AUC {auc:.4f}: genuine pairs have {seen}; {remedy}", file=sys.stderr)
 
 
 def interval_method(streamed: bool) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facematch.calibration import GroupTable, Remarks, WrongPair
     from facematch.metrics import Interval, Limits, RateEstimate, Reliability
     from facematch.pipeline import Failure
-    from facematch.reports import Fact, Facts, Section, Table
+    from facematch.reports import Fact, Facts, Notice, Section, Table
 
 LISTED_FAILURES = 500
 SHOWN_PAIRS = 12
@@ -262,6 +262,19 @@ def reliability_facts(reliability: Reliability) -> tuple[Fact, ...]:
     return (
         Fact("Brier score", f"{reliability.brier:.4f}"),
         Fact("expected calibration error", f"{reliability.ece:.4f}"),
+    )
+
+
+def reversed_notice(auc: float) -> tuple[Notice, ...]:
+    """That nearer pairs are the impostor pairs."""
+    from facematch.reports import Notice
+
+    return (
+        Notice(
+            f"AUC {auc:.4f}: genuine pairs are farther apart than impostor pairs. Either the "
+            "scores have the opposite sign (similarities go under the name similarity, distances "
+            "under distance), or the labels are wrong."
+        ),
     )
 
 

@@ -1,3 +1,4 @@
+from .accept_rates import FMR_TARGETS, tar_at_targets, targets_shown
 from .all_pairs import (
     AllPairsCounts,
     Decisions,
@@ -22,11 +23,9 @@ from .distances import distance, pairwise
 from .effective import EffectiveCounts
 from .folds import (
     Folds,
-    HeldOut,
     fold_of_each,
     groups_within,
     held_out,
-    judged_rate,
     subject_folds,
 )
 from .groups import Disparity, GroupRates, disparities, group_rates
@@ -47,6 +46,7 @@ from .inversion import (
     exact_tar_limits,
     exact_threshold_limits,
     limits_around,
+    seems_reversed,
     tar_is_uncertain,
     threshold_is_uncertain,
 )
@@ -79,7 +79,7 @@ from .probability import (
     fit_match_probability_of,
     probabilities,
 )
-from .protocol import Accuracies, FoldAccuracy, fold_accuracy
+from .protocol import AccuracyByFolds, HeldOut, JudgedFold
 from .ranking import (
     ProbeRanks,
     cumulative_match,
@@ -116,6 +116,7 @@ from .verification import (
     counts_at,
     counts_of,
     curve_of_counts,
+    decision_counts,
     eer,
     fmr_at,
     fnmr_at,
@@ -124,7 +125,8 @@ from .verification import (
 )
 
 __all__ = [
-    "Accuracies",
+    "FMR_TARGETS",
+    "AccuracyByFolds",
     "AllPairsCounts",
     "Arranged",
     "Criterion",
@@ -135,13 +137,13 @@ __all__ = [
     "DistanceCounts",
     "EffectiveCounts",
     "Figures",
-    "FoldAccuracy",
     "FoldCounts",
     "Folds",
     "GroupRates",
     "HeldOut",
     "Interval",
     "IsotonicProbability",
+    "JudgedFold",
     "Limits",
     "MatchProbability",
     "OpenSetCurve",
@@ -179,6 +181,7 @@ __all__ = [
     "d_prime",
     "d_prime_of",
     "decide_all_pairs",
+    "decision_counts",
     "disparities",
     "distance",
     "draws",
@@ -204,7 +207,6 @@ __all__ = [
     "fmr_at",
     "fmr_for_fpir",
     "fnmr_at",
-    "fold_accuracy",
     "fold_of_each",
     "fold_thresholds",
     "fpir_estimate",
@@ -212,10 +214,9 @@ __all__ = [
     "groups_within",
     "hardest",
     "held_out",
+    "hull",
     "jackknife_deviation",
     "jackknife_limits",
-    "hull",
-    "judged_rate",
     "limits_around",
     "log_loss",
     "mean_average_precision",
@@ -236,11 +237,14 @@ __all__ = [
     "recall_at",
     "resampled",
     "resampled_figures",
+    "seems_reversed",
     "strictly_below",
     "share_limits",
     "subject_folds",
     "tar_at_fmr",
+    "tar_at_targets",
     "tar_is_uncertain",
+    "targets_shown",
     "threshold_for",
     "threshold_is_uncertain",
     "verification_curve",

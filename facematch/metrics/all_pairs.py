@@ -224,7 +224,6 @@ def decide_all_pairs(
     thresholds: Sequence[float],
     fold_thresholds: Sequence[float],
     *,
-    worst_within_folds: bool,
     most: int,
     progress: Progress = lambda done, total: None,
 ) -> Decisions:
@@ -235,9 +234,7 @@ def decide_all_pairs(
         metric: which distance.
         thresholds: for all pairs, at least one.
         fold_thresholds: for the pairs within each fold; empty to leave those out.
-        worst_within_folds: whether the most wrong pairs are those within folds at their
-            thresholds; else those of all pairs at the first threshold.
-        most: wrong pairs to name of each class.
+        most: wrong pairs to name of each class, at the first threshold.
         progress: called with pairs done and in all.
     """
     size = step_size(metric, arranged.templates.shape[1])
@@ -245,7 +242,6 @@ def decide_all_pairs(
     of_folds = [last_step(threshold, size) for threshold in fold_thresholds]
     # The last row is of pairs within folds.
     errors = np.zeros((len(Kind), len(limits) + 1, len(arranged.row)), np.int64)
-    shown = len(limits) if worst_within_folds else 0
     worst = [_Worst(arranged.row, kind, most) for kind in Kind]
     for block in blocks(arranged, metric, progress):
         asked = list(enumerate(limits))
@@ -258,7 +254,7 @@ def decide_all_pairs(
                     wrong &= where
                 errors[kind, place, block.rows] += np.count_nonzero(wrong, axis=1)
                 errors[kind, place, block.columns] += np.count_nonzero(wrong, axis=0)
-                if place == shown:
+                if place == 0:
                     worst[kind].add(block, wrong)
     by_subject = arranged.by_subject(errors)
     # A genuine pair was counted at both of its photographs, which are of one subject.

@@ -17,11 +17,11 @@ import numpy as np
 from facematch.metrics.clustering import RateEstimate, estimate_from_sums, hardest
 from facematch.metrics.components import connected_components
 from facematch.metrics.decision import accepts
-from facematch.metrics.intervals import Limits
+from facematch.metrics.protocol import HeldOut, JudgedFold
 from facematch.metrics.resampling import Units
 from facematch.metrics.rules import ThresholdRule
 from facematch.metrics.thresholds import threshold_for
-from facematch.metrics.verification import verification_curve
+from facematch.metrics.verification import decision_counts, verification_curve
 from facematch.types import BoolArray, Float64Array, Int64Array
 
 
@@ -44,25 +44,6 @@ class Folds:
         for fold in range(self.count):
             in_a, in_b = self.a == fold, self.b == fold
             yield ~in_a & ~in_b, in_a & in_b
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """What a rule gave on people it was not chosen on.
-
-    Attributes:
-        folds: how many.
-        fmr: over the judged comparisons of all folds.
-        fnmr: the same.
-        accuracy: share of them decided rightly.
-        thresholds: the lowest and the highest that was chosen.
-    """
-
-    folds: int
-    fmr: RateEstimate
-    fnmr: RateEstimate
-    accuracy: float
-    thresholds: Limits
 
 
 def subject_folds(units: Units, folds: int, generator: np.random.Generator) -> Folds | None:
@@ -151,7 +132,12 @@ def _dealt(weight: Float64Array, count: int, generator: np.random.Generator) -> 
 
 
 def held_out(
-    distances: Float64Array, same: BoolArray, units: Units, folds: Folds, rule: ThresholdRule
+    distances: Float64Array,
+    same: BoolArray,
+    units: Units,
+    folds: Folds,
+    rule: ThresholdRule,
+    share: float | None = None,
 ) -> HeldOut | None:
     """Chooses and judges in turn.
 
@@ -159,38 +145,44 @@ def held_out(
         distances: float64 (n,), finite.
         same: bool (n,).
         units: who is compared, for the intervals.
-        folds: of the people.
+        folds: of the comparisons or of their people; a comparison across two folds is left
+            out.
         rule: what each threshold is chosen for.
+        share: of genuine comparisons, in (0, 1), that accuracy is chosen for and stated at;
+            None for that of the folds, as they are.
 
     Returns:
-        None if a fold leaves no genuine or no impostor comparison to choose on, or if there
-        are none to judge on.
+        None if a fold that holds comparisons leaves no genuine or no impostor comparison to
+        choose on, or if there are none to judge on.
     """
     judged = np.zeros(len(same), np.bool_)
     accepted = np.zeros(len(same), np.bool_)
-    thresholds = []
-    for choose, judge in folds.split():
+    by_fold = []
+    for number, (choose, judge) in enumerate(folds.split()):
+        if not bool(judge.any()):
+            continue
         genuine, impostor = distances[choose & same], distances[choose & ~same]
         if len(genuine) == 0 or len(impostor) == 0:
             return None
-        threshold = threshold_for(verification_curve(genuine, impostor), rule)
-        thresholds.append(threshold)
+        threshold = threshold_for(verification_curve(genuine, impostor), rule.at_share(share))
         judged |= judge
         accepted[judge] = accepts(distances[judge], threshold)
+        counts = decision_counts(accepted[judge], same[judge])
+        by_fold.append(JudgedFold(number, threshold, counts))
     if not bool((judged & same).any()) or not bool((judged & ~same).any()):
         return None
     wrong = accepted != same
     genuine_judged, impostor_judged = judged & same, judged & ~same
     return HeldOut(
         folds=folds.count,
-        fmr=judged_rate(wrong, impostor_judged, ~same, -distances, units),
-        fnmr=judged_rate(wrong, genuine_judged, same, distances, units),
-        accuracy=float((~wrong[judged]).mean()),
-        thresholds=Limits(min(thresholds), max(thresholds)),
+        fmr=_judged_rate(wrong, impostor_judged, ~same, -distances, units),
+        fnmr=_judged_rate(wrong, genuine_judged, same, distances, units),
+        share=share,
+        by_fold=tuple(by_fold),
     )
 
 
-def judged_rate(
+def _judged_rate(
     wrong: BoolArray, judged: BoolArray, kind: BoolArray, hardness: Float64Array, units: Units
 ) -> RateEstimate:
     """The error rate of those comparisons of a kind that are judged.

@@ -183,6 +183,20 @@ def exact_auc_limits(curve: VerificationCurve, effective: EffectiveCounts) -> Li
     return _of_fewer(auc(curve), effective)
 
 
+def seems_reversed(curve: VerificationCurve, effective: EffectiveCounts) -> bool:
+    """Whether impostor comparisons lie nearer than genuine ones, beyond chance.
+
+    Then distances have the wrong sign, or labels are turned round: no system is worse than
+    one that guesses.
+
+    >>> from facematch.metrics.verification import verification_curve
+    >>> curve = verification_curve(np.arange(1.0, 2, 0.1), np.arange(0.0, 1, 0.1))
+    >>> seems_reversed(curve, EffectiveCounts(10, 10))
+    True
+    """
+    return exact_auc_limits(curve, effective).high < 0.5
+
+
 def auc_is_uncertain(curve: VerificationCurve) -> bool:
     """Whether few comparisons of a class lie where both classes do."""
     misses = int(curve.false_non_matches[np.searchsorted(curve.false_matches, 0, "right") - 1])

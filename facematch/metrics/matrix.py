@@ -102,6 +102,12 @@ class Arranged:
         """Sums over the photographs of each subject: int64 (…, n) to (…, s)."""
         return np.add.reduceat(counts, self._first, axis=-1)
 
+    def by_fold(self, of_each: Int64Array) -> list[int]:
+        """Sums over the subjects of each fold, of int64 (s,)."""
+        sums = np.zeros(self.fold_count, np.int64)
+        np.add.at(sums, self.fold_of_subject, of_each)
+        return [int(total) for total in sums]
+
     def impostors_of_each(self) -> Int64Array:
         """Impostor pairs that each subject takes part in, int64 (s,)."""
         return self.sizes * (len(self.row) - self.sizes)

@@ -130,6 +130,22 @@ class ThresholdRule:
             return fmr_for_fpir(self.target, self.gallery_size)
         return None
 
+    def at_share(self, share: float | None) -> ThresholdRule:
+        """The rule for comparisons of which another share is genuine than of those at hand.
+
+        Accuracy alone depends on it: each class is then weighted as that share asks for. The
+        other rules are of rates, or bring a share of their own, and stay as they are.
+
+        Args:
+            share: in (0, 1); None for that of the comparisons at hand.
+
+        >>> str(ThresholdRule(Criterion.ACCURACY).at_share(0.25))
+        'cost=1:1:0.25'
+        """
+        if share is None or self.criterion is not Criterion.ACCURACY:
+            return self
+        return ThresholdRule(Criterion.COST, cost=DecisionCost(1, 1, share))
+
     def __str__(self) -> str:
         if self.cost is not None:
             return f"cost={self.cost}"

@@ -17,9 +17,10 @@ _POINTS_PER_BLOCK = 1 << 20
 def d_prime(genuine: Float64Array, impostor: Float64Array) -> float | None:
     """Distance of the two means in pooled standard deviations.
 
-    ``|mean_i - mean_g| / sqrt((var_i + var_g) / 2)`` (Daugman, *Biometric decision
-    landscapes*, 2000). It describes the distributions as if they were normal, and is no
-    substitute for error rates.
+    ``(mean_i - mean_g) / sqrt((var_i + var_g) / 2)`` (Daugman, *Biometric decision
+    landscapes*, 2000, who takes its absolute value): below zero if genuine comparisons are
+    farther apart than impostor comparisons. It describes the distributions as if they were
+    normal, and is no substitute for error rates.
 
     Args:
         genuine: float64 (n,), finite.
@@ -80,7 +81,7 @@ def _separation(
 ) -> float | None:
     spread = math.sqrt((genuine_variance + impostor_variance) / 2)
     # What rounding of the means leaves of equal numbers is no spread.
-    return None if spread <= largest * 1e-15 else abs(impostor_mean - genuine_mean) / spread
+    return None if spread <= largest * 1e-15 else (impostor_mean - genuine_mean) / spread
 
 
 def average_precision(curve: VerificationCurve | WeightedCurve) -> float:

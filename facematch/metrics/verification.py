@@ -15,7 +15,7 @@ import numpy as np
 
 from facematch.errors import OneClassError
 from facematch.metrics.resampling import WeightedCurve
-from facematch.types import Float32Array, Float64Array, Int64Array, UInt32Array
+from facematch.types import BoolArray, Float32Array, Float64Array, Int64Array, UInt32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +50,11 @@ class VerificationCurve:
         """False non-match rate at each threshold, float64 (k,), from 1 down to 0."""
         return self.false_non_matches / self.n_genuine
 
+    @property
+    def genuine_share(self) -> float:
+        """Share of the comparisons that are genuine, strictly between 0 and 1."""
+        return self.n_genuine / (self.n_genuine + self.n_impostor)
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
@@ -59,6 +64,18 @@ class DecisionCounts:
     false_non_matches: int
     false_matches: int
     true_non_matches: int
+
+    @property
+    def comparisons(self) -> int:
+        """How many there are."""
+        genuine = self.true_matches + self.false_non_matches
+        return genuine + self.false_matches + self.true_non_matches
+
+    @property
+    def has_both(self) -> bool:
+        """Whether comparisons of both classes were decided."""
+        genuine = self.true_matches + self.false_non_matches
+        return genuine > 0 and self.false_matches + self.true_non_matches > 0
 
     @property
     def fmr(self) -> float:
@@ -169,6 +186,24 @@ def curve_of_counts(
     for array in (thresholds, false_matches, false_non_matches):
         array.setflags(write=False)
     return VerificationCurve(thresholds, false_matches, false_non_matches, n_genuine, n_impostor)
+
+
+def decision_counts(accepted: BoolArray, same: BoolArray) -> DecisionCounts:
+    """How comparisons were decided, from the decisions themselves.
+
+    Args:
+        accepted: bool (n,).
+        same: bool (n,), whether of one subject.
+
+    >>> decision_counts(np.array([True, True, False]), np.array([True, False, True]))
+    DecisionCounts(true_matches=1, false_non_matches=1, false_matches=1, true_non_matches=0)
+    """
+    return DecisionCounts(
+        true_matches=int((accepted & same).sum()),
+        false_non_matches=int((~accepted & same).sum()),
+        false_matches=int((accepted & ~same).sum()),
+        true_non_matches=int((~accepted & ~same).sum()),
+    )
 
 
 def counts_at(curve: VerificationCurve, threshold: float) -> DecisionCounts:

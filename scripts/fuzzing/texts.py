@@ -126,14 +126,14 @@ def result_documents() -> tuple[Any, ...]:
     """The result of an evaluation, with and without subjects."""
     same = np.array([True, False, True, False])
     distances = np.array([0.1, 1.2, np.inf, 0.7])
-    codes = np.array([0, 1, 2, 0])
-    head = {"schema_version": 1, "task": "verification", "scores": "photographs", "model": "m"}
+    codes, folds = np.array([0, 1, 2, 0]), np.array([0, 0, 1, -1])
+    head = {"schema_version": 2, "task": "verification", "scores": "photographs", "model": "m"}
     head |= {"model_fingerprint": "0" * 64, "failures_to_acquire": 1}
     return tuple(
         head
         | {
             "comparisons": comparisons_document(
-                ListedOutcomes("0" * 64, same, distances, same, same, subjects, subjects)
+                ListedOutcomes("0" * 64, same, distances, same, folds, True, subjects, subjects)
             )
         }
         for subjects in (codes, None)

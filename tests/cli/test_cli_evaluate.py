@@ -64,18 +64,143 @@ def scores(path: Path, *, gap: float = 0.6, kind: str = "distance", folds: bool 
 def test_scores_need_no_model(tmp_path: Path) -> None:
     found = evaluated(scores(tmp_path / "s.csv"), "--model", "there-is-none")
     assert found.keys() >= KEYS
-    assert (found["protocol"], len(found["folds"])) == ("subject-folds", 10)
+    folds = found["held_out"]["by_fold"]
+    assert (found["protocol"], len(folds)) == ("subject-folds", 10)
     assert (found["n_genuine"], found["n_impostor"]) == (150, 435)
     assert found["model_fingerprint"] is None
     assert list(found["tar_at_fmr"]) == RATES
     assert [found["tar_at_fmr"][rate] is None for rate in RATES] == [False, False, True, True, True]
-    assert found["accuracy"] == pytest.approx(np.mean([f["accuracy"] for f in found["folds"]]))
-    assert found["accuracy_std"] == pytest.approx(
-        np.std([f["accuracy"] for f in found["folds"]], ddof=1)
-    )
+    assert found["accuracy"] == pytest.approx(np.mean([f["accuracy"] for f in folds]))
+    assert found["accuracy_std"] == pytest.approx(np.std([f["accuracy"] for f in folds], ddof=1))
+    for name in ("accuracy", "accuracy_std", "accuracy_standard_error"):
+        assert found[name] == found["held_out"][name]
     for name in ("auc", "eer", "fmr", "fnmr"):
         low, high = found[f"{name}_interval"]
         assert low <= found[name] <= high
+
+
+def rows_of(path: Path) -> tuple[Any, Any]:
+    """Distances, and whether genuine."""
+    rows = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1))
+    return rows[:, 0], rows[:, 1] == 1
+
+
+def test_rates_beside_a_threshold_are_of_all_pairs_at_it(tmp_path: Path) -> None:
+    path = scores(tmp_path / "s.csv")
+    found = evaluated(path)
+    distances, same = rows_of(path)
+    accepted = distances <= found["threshold"]
+    right = int((accepted & same).sum())
+    assert found["fmr"] == (accepted & ~same).sum() / 435
+    assert found["fnmr"] == (~accepted & same).sum() / 150
+    assert found["recall"] == right / 150
+    assert found["precision"] == right / accepted.sum()
+    assert found["f1"] == pytest.approx(2 * right / (accepted.sum() + 150))
+    assert found["accuracy_at_threshold"] == (accepted == same).mean()
+    assert sum(found["decisions"].values()) == 585
+    for pair in found["worst"]:
+        assert (pair["distance"] <= found["threshold"]) is not pair["same"]
+    # What is held out is of other pairs and thresholds, and is in a place of its own.
+    held = found["held_out"]
+    assert held["fmr"]["comparisons"] < 435
+    assert held["fmr"]["errors"] == sum(one["false_matches"] for one in held["by_fold"])
+    text = run(path).stdout
+    before, after = text.split("\nthreshold ")
+    assert "held out: folds of people" in before
+    assert f"{held['fmr']['errors']} / {held['fmr']['comparisons']}" in before
+    assert "best on all pairs" in after
+    assert f"{found['decisions']['false_matches']} / 435" in after
+
+
+def test_held_out_accuracy_is_that_of_the_list(tmp_path: Path) -> None:
+    """All pairs of 30 people, 4 of 5 genuine within folds, are 3 of 4 impostor in all."""
+    path = scores(tmp_path / "s.csv")
+    found = evaluated(path)
+    held = found["held_out"]
+    assert held["genuine_share"] == 150 / 585
+    for one in held["by_fold"]:
+        genuine = one["true_matches"] + one["false_non_matches"]
+        impostor = one["false_matches"] + one["true_non_matches"]
+        assert genuine / (genuine + impostor) > 0.7
+        assert one["accuracy"] == pytest.approx(
+            150 / 585 * one["true_matches"] / genuine
+            + 435 / 585 * one["true_non_matches"] / impostor
+        )
+    made = CliRunner().invoke(
+        app, ["calibrate", str(path), "--max-accuracy", "--folds", "10", "--json"]
+    )
+    calibrated = json.loads(made.stdout)
+    assert calibrated["held_out"] == held
+    assert calibrated["accuracy_std"] == found["accuracy_std"]
+    assert calibrated["tar_at_fmr"] == found["tar_at_fmr"]
+    # The same rule on all pairs: the same rates beside the same threshold.
+    for name in ("threshold", "fmr", "fmr_interval", "fnmr", "fnmr_interval"):
+        assert calibrated[name] == found[name]
+    assert calibrated["accuracy"] == found["accuracy_at_threshold"]
+    # A comparison of systems states the figure of the evaluation.
+    run(path, "-o", tmp_path / "r.json")
+    system = evaluated("--compare", tmp_path / "r.json", tmp_path / "r.json")["systems"][0]
+    assert system["figures"]["accuracy"] == pytest.approx(found["accuracy"], abs=1e-12)
+    baseline = evaluated(path, "--baseline", tmp_path / "r.json")["baseline"]["systems"][1]
+    assert baseline["figures"]["accuracy"] == pytest.approx(found["accuracy"], abs=1e-12)
+
+
+def test_systems_judged_by_other_folds_are_compared_on_the_pairs_of_both(tmp_path: Path) -> None:
+    path = scores(tmp_path / "s.csv")
+    stated = {}
+    for seed, folds in itertools.product((1, 2), (3, 10)):
+        out = tmp_path / f"{seed}-{folds}.json"
+        run(path, "--seed", seed, "--folds", folds, "-o", out)
+        stated[out] = json.loads(out.read_text())["accuracy"]
+    files = [tmp_path / "1-3.json", tmp_path / "2-3.json"]
+    for system, file in zip(evaluated("--compare", *files)["systems"], files, strict=True):
+        assert system["figures"]["accuracy"] == pytest.approx(stated[file], abs=0.05)
+        assert system["figures"]["accuracy"] != stated[file]
+    # Hardly anybody is in one fold of ten with the same people twice: no impostor pair is left.
+    files = [tmp_path / "1-10.json", tmp_path / "2-10.json"]
+    for system in evaluated("--compare", *files)["systems"]:
+        assert list(system["figures"]) == ["auc", "eer", "tar@0.1", "tar@0.01"]
+
+
+def test_results_of_the_earlier_version_are_refused(results: tuple[Path, Path]) -> None:
+    good, bad = results
+    document = json.loads(good.read_text())
+    assert document["schema_version"] == 2
+    good.write_text(json.dumps({**document, "schema_version": 1}))
+    refused = run("--compare", good, bad)
+    assert refused.exit_code == 3
+    (line,) = refused.stderr.splitlines()
+    assert "of schema version 1" in line
+    assert "evaluate the pairs again" in line
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_scores_of_the_wrong_sign_are_noticed(tmp_path: Path, command: str) -> None:
+    """Distances under the name of similarities, and the other way round."""
+    for kind, other in (("distance", "similarity"), ("similarity", "distance")):
+        path = scores(tmp_path / "s.csv", kind=kind)
+        right = CliRunner().invoke(app, [command, str(path), "--json"])
+        assert (right.stderr, json.loads(right.stdout)["reversed"]) == ("", False)
+        path.write_text(path.read_text().replace(kind, other, 1))
+        wrong = CliRunner().invoke(app, [command, str(path), "--json", "--quiet"])
+        assert wrong.exit_code == 0
+        (line,) = wrong.stderr.splitlines()
+        assert line.startswith("WARNING: AUC 0.0")
+        assert f"name the column `{kind}`" in line
+        found = json.loads(wrong.stdout)
+        assert found["reversed"] is True
+        if command == "evaluate":
+            assert found["d_prime"] < -2
+        text = CliRunner().invoke(app, [command, str(path), "--report", str(tmp_path / "r.html")])
+        assert line in text.stderr
+        assert "genuine pairs are farther apart" in (tmp_path / "r.html").read_text()
+
+
+def test_a_few_pairs_the_wrong_way_round_are_no_wrong_sign(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("distance,same\n0.9,1\n0.8,1\n0.2,0\n0.1,0\n")
+    found = run(tmp_path / "s.csv", "--json")
+    assert json.loads(found.stdout)["auc"] == 0
+    assert "WARNING" not in found.stderr
 
 
 def test_no_error_leaves_the_intervals_open(tmp_path: Path) -> None:
@@ -232,6 +357,12 @@ def test_other_pairs_are_refused(tmp_path: Path, results: tuple[Path, Path]) -> 
         pytest.param(lambda d: {**d, "comparisons": {**d["comparisons"], "n": 3}}, id="lengths"),
         pytest.param(
             lambda d: {**d, "comparisons": {**d["comparisons"], "distances": "AAAA"}}, id="zlib"
+        ),
+        pytest.param(
+            lambda d: {**d, "comparisons": {**d["comparisons"], "fold": None}}, id="no folds"
+        ),
+        pytest.param(
+            lambda d: {**d, "comparisons": {**d["comparisons"], "at_list_share": 1}}, id="share"
         ),
     ],
 )
@@ -453,10 +584,13 @@ def test_the_list_of_lfw_view_2(tmp_path: Path) -> None:
     assert pairs.read_text().startswith("10\t5\nPerson_0A\t1\t2\n")
     found = evaluated(pairs, "--images", tmp_path / "lfw")
     assert found["protocol"] == "listed-folds"
-    assert len(found["folds"]) == 10
+    folds = found["held_out"]["by_fold"]
+    assert (len(folds), found["held_out"]["genuine_share"]) == (10, None)
     assert (found["n_genuine"], found["n_impostor"], found["n_subjects"]) == (50, 50, 30)
     assert (found["failures_to_acquire"], found["photographs"]) == (0, 80)
-    accuracies = [fold["accuracy"] for fold in found["folds"]]
+    accuracies = [fold["accuracy"] for fold in folds]
+    for fold in folds:
+        assert fold["accuracy"] == (fold["true_matches"] + fold["true_non_matches"]) / 10
     assert found["accuracy"] == pytest.approx(np.mean(accuracies))
     assert found["accuracy_standard_error"] == pytest.approx(np.std(accuracies, ddof=1) / 10**0.5)
     assert sum(found["decisions"].values()) == 100
@@ -465,7 +599,7 @@ def test_the_list_of_lfw_view_2(tmp_path: Path) -> None:
     )
     calibrated = json.loads(made.stdout)
     assert (calibrated["n_genuine"], calibrated["n_impostor"]) == (50, 50)
-    assert calibrated["held_out"]["folds"] == 10
+    assert calibrated["held_out"] == found["held_out"]
     assert calibrated["held_out"]["fmr"]["comparisons"] == 50
     lines = pairs.read_text().splitlines()
     pairs.write_text("\n".join(lines[:-1]))

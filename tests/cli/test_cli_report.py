@@ -77,7 +77,7 @@ def test_scores(tmp_path: Path) -> None:
              ("png", "svg")]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == names
     assert "How often do the distances of another system decide rightly" in page
-    for heading in ("Results", "Curves", "Folds", "Groups", "Worst errors", "Counts"):
+    for heading in ("Results", "Curves", "Held out", "Groups", "Worst errors", "Counts"):
         assert f"<h2>{heading}</h2>" in page
     assert "&lt;b&gt;old" in page
     assert "<svg" in page

@@ -119,9 +119,7 @@ def test_decisions_are_those_on_the_pairs(seed: int, folds: Int64Array | None) -
     distances = people.distances(metric).astype(np.float64)
     thresholds = [float(np.quantile(distances, q)) + 1e-5 for q in (0.02, 0.3, 0.6)] + [-1.0]
     of_folds = [] if folds is None else [0.6, 0.8, 1.0]
-    found = decide_all_pairs(
-        *(arranged, metric, thresholds, of_folds), worst_within_folds=folds is not None, most=7
-    )
+    found = decide_all_pairs(*(arranged, metric, thresholds, of_folds), most=7)
     for place, threshold in enumerate(thresholds):
         wrong = accepts(distances, threshold) != people.same
         for errors, kind in (
@@ -144,6 +142,7 @@ def test_decisions_are_those_on_the_pairs(seed: int, folds: Int64Array | None) -
         )
     else:
         assert not found.false_matches_within.any()
+    wrong = accepts(distances, thresholds[0]) != people.same
     for rows, kind, sign in ((found.rejected, people.same, -1), (found.accepted, ~people.same, 1)):
         listed = np.flatnonzero(wrong & kind)
         nearest = listed[np.argsort(sign * distances[listed], kind="stable")][:7]
@@ -158,9 +157,7 @@ def test_of_equally_wrong_pairs_the_first_are_named() -> None:
     arranged = Arranged(people.templates, people.subject, FOLDS)
     distances = people.distances(Metric.COSINE).astype(np.float64)
     assert max(Counter(distances[~people.same].tolist()).values()) > 20
-    found = decide_all_pairs(
-        *(arranged, Metric.COSINE, [2.0], []), worst_within_folds=False, most=20
-    )
+    found = decide_all_pairs(*(arranged, Metric.COSINE, [2.0], []), most=20)
     listed = np.flatnonzero(~people.same)
     nearest = listed[np.argsort(np.round(distances[listed], 5), kind="stable")][:20]
     assert [(row.a, row.b) for row in found.accepted] == [
@@ -344,9 +341,7 @@ def test_memory_does_not_grow_with_the_pairs(monkeypatch: pytest.MonkeyPatch) ->
         tracemalloc.start()
         arranged = Arranged(templates, subject, groups // 2, groups)
         count_all_pairs(arranged, Metric.COSINE)
-        decide_all_pairs(
-            *(arranged, Metric.COSINE, [0.1, 2.0], [0.5] * 5), worst_within_folds=True, most=20
-        )
+        decide_all_pairs(*(arranged, Metric.COSINE, [0.1, 2.0], [0.5] * 5), most=20)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

@@ -91,21 +91,81 @@ def test_held_out_rates_are_those_of_doing_it_by_hand() -> None:
     assert folds is not None
     found = held_out(distances, same, units, folds, RULE)
     assert found is not None
-    wrong, counts, thresholds = [0, 0], [0, 0], []
+    wrong, counts, thresholds, accuracies = [0, 0], [0, 0], [], []
     for fold in range(4):
         outside = (folds.a != fold) & (folds.b != fold)
         inside = (folds.a == fold) & (folds.b == fold)
         curve = verification_curve(distances[outside & same], distances[outside & ~same])
         thresholds.append(choose_threshold(curve, RULE).threshold)
+        accuracies.append(((distances <= thresholds[-1]) == same)[inside].mean())
         for index in np.flatnonzero(inside):
             kind = int(same[index])
             counts[kind] += 1
             wrong[kind] += (distances[index] <= thresholds[-1]) != same[index]
     assert (found.fmr.errors, found.fnmr.errors) == tuple(wrong)
     assert (found.fmr.comparisons, found.fnmr.comparisons) == tuple(counts)
-    assert found.accuracy == pytest.approx(1 - sum(wrong) / sum(counts))
+    assert found.share is None
+    assert [one.fold for one in found.by_fold] == [0, 1, 2, 3]
+    assert [one.threshold for one in found.by_fold] == thresholds
     assert (found.thresholds.low, found.thresholds.high) == (min(thresholds), max(thresholds))
     assert found.folds == 4
+    assert found.accuracies == pytest.approx(accuracies)
+
+
+def test_accuracy_is_that_of_the_list_and_not_of_the_folds() -> None:
+    """Sixty people of whom all pairs are compared: a fold holds half of them, and more of one
+    class than of the other.
+
+    By hand: thresholds are those of least weighted error outside the fold, and the error rates
+    within it are weighted as the classes of the whole list.
+    """
+    distances, same, units = example()
+    share = float(same.mean())
+    folds = subject_folds(units, 10, np.random.default_rng(1))
+    assert folds is not None
+    found = held_out(distances, same, units, folds, RULE, share)
+    assert found is not None
+    accuracies = []
+    for fold in range(10):
+        outside = (folds.a != fold) & (folds.b != fold)
+        inside = (folds.a == fold) & (folds.b == fold)
+        assert same[inside].mean() > 2 * share
+        genuine, impostor = distances[outside & same], distances[outside & ~same]
+
+        def right(cut: float, genuine: Float64Array, impostor: Float64Array) -> float:
+            return share * (genuine <= cut).mean() + (1 - share) * (impostor > cut).mean()
+
+        cuts = np.sort(distances[outside])
+        best = max(right(cut, genuine, impostor) for cut in cuts)
+        threshold = found.by_fold[fold].threshold
+        assert right(threshold, genuine, impostor) == pytest.approx(best)
+        accuracies.append(right(threshold, distances[inside & same], distances[inside & ~same]))
+    assert found.accuracies == pytest.approx(accuracies)
+    assert found.accuracy == pytest.approx(np.mean(accuracies))
+    assert found.accuracy_std == pytest.approx(np.std(accuracies, ddof=1))
+    # It is near the accuracy of all pairs, which that of the folds as they are is not.
+    everything = choose_threshold(verification_curve(distances[same], distances[~same]), RULE)
+    assert found.accuracy == pytest.approx(everything.counts.accuracy, abs=0.015)
+    plain = held_out(distances, same, units, folds, RULE)
+    assert plain is not None
+    assert plain.accuracy < everything.counts.accuracy - 0.03
+
+
+def test_a_fold_without_a_class_has_no_accuracy_at_a_share() -> None:
+    distances = np.array([0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.95])
+    same = np.array([True, False, True, False, True, False, False])
+    fold = np.array([0, 0, 1, 1, 2, 2, 3])
+    found = held_out(distances, same, Units.independent(7), Folds(4, fold, fold), RULE, 0.5)
+    assert found is not None
+    assert [one.accuracy(0.5) for one in found.by_fold] == [1, 1, 1, None]
+    assert (found.accuracies, found.accuracy, found.accuracy_std) == ((1, 1, 1), 1, 0)
+    assert found.fmr.comparisons == 4
+    # Not one fold with both: all folds together.
+    apart = np.array([0, 1, 2, 3, 4, 5, 6])
+    found = held_out(distances, same, Units.independent(7), Folds(7, apart, apart), RULE, 0.25)
+    assert found is not None
+    assert (found.accuracies, found.accuracy_std, found.accuracy_se) == ((), None, None)
+    assert found.accuracy == 0.25 * (1 - found.fnmr.rate) + 0.75 * (1 - found.fmr.rate)
 
 
 def test_folds_of_a_list_are_used_as_they_are() -> None:
@@ -115,6 +175,7 @@ def test_folds_of_a_list_are_used_as_they_are() -> None:
     found = held_out(distances, same, Units.independent(4), Folds(2, fold, fold), RULE)
     assert found is not None
     assert found.accuracy == 1
+    assert (found.folds, len(found.by_fold)) == (2, 2)
     assert (found.thresholds.low, found.thresholds.high) == (pytest.approx(0.5), pytest.approx(0.5))
 
 

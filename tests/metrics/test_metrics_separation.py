@@ -32,7 +32,9 @@ def test_d_prime_does_not_depend_on_the_scale(
 ) -> None:
     g, i = np.array(genuine), np.array(impostor)
     found = d_prime(g, i)
-    assert found == d_prime(i, g)
+    turned = d_prime(i, g)
+    assert turned == (None if found is None else -found)
+    assert found == d_prime(-i, -g)
     if found is None or np.concatenate((g, i)).std() < 1e-3 or g.var() + i.var() < 1e-6:
         return
     assert found == pytest.approx(d_prime(scale * g + shift, scale * i + shift), rel=1e-6, abs=1e-9)
@@ -42,6 +44,7 @@ def test_d_prime_by_hand() -> None:
     # Means 1 and 7; variances 1 and 3: 6 / sqrt(2).
     impostor = 7 + np.sqrt(3) * np.array([-1.0, 1.0])
     assert d_prime(np.array([0.0, 2.0]), impostor) == pytest.approx(6 / np.sqrt(2))
+    assert d_prime(impostor, np.array([0.0, 2.0])) == pytest.approx(-6 / np.sqrt(2))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from facematch.calibration import (
     load_pairs,
 )
 from facematch.errors import OneClassError, PairsFormatError, UsageError
-from facematch.metrics import IsotonicProbability, RateEstimate, ThresholdRule
+from facematch.metrics import HeldOut, IsotonicProbability, RateEstimate, ThresholdRule
 from facematch.pipeline import Failure, Gathered, TemplateSource
 from facematch.types import Float32Array, Metric, ModelIdentity
 from facematch.workflows.calibrate import calibrate
@@ -95,13 +95,19 @@ def counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> AllPairs:
 
 
 @pytest.fixture(scope="module")
-def source(held: PhotographPairs) -> Given:
+def complete(held: PhotographPairs) -> Given:
     generator = np.random.default_rng(5)
     names = [path.parent.name for path in held.photographs]
     subject = np.unique(names, return_inverse=True)[1]
     made = generator.normal(size=(40, 32))[subject] + generator.normal(size=(len(names), 32))
     made /= np.linalg.norm(made, axis=1, keepdims=True)
-    templates = made.astype(np.float32)
+    return Given(made.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def source(held: PhotographPairs, complete: Given) -> Given:
+    """Two photographs gave no template."""
+    templates = complete.gather(held.photographs).templates.copy()
     templates[[5, 40]] = np.nan
     return Given(templates)
 
@@ -113,6 +119,17 @@ def same_rate(found: RateEstimate | StoredRate, expected: RateEstimate | StoredR
     assert found.interval.high == pytest.approx(expected.interval.high)
     if isinstance(found, RateEstimate) and isinstance(expected, RateEstimate):
         assert found.effective == pytest.approx(expected.effective)
+
+
+def same_held_out(found: HeldOut, expected: HeldOut, close: float) -> None:
+    assert (found.folds, found.share) == (expected.folds, expected.share)
+    same_rate(found.fmr, expected.fmr)
+    same_rate(found.fnmr, expected.fnmr)
+    for one, other in zip(found.by_fold, expected.by_fold, strict=True):
+        assert (one.fold, one.counts) == (other.fold, other.counts)
+        assert one.threshold == pytest.approx(other.threshold, abs=close)
+    assert found.accuracies == pytest.approx(expected.accuracies)
+    assert found.accuracy_std == pytest.approx(expected.accuracy_std)
 
 
 def same_pairs(found: Sequence[WrongPair], expected: Sequence[WrongPair]) -> None:
@@ -145,11 +162,7 @@ def test_a_calibration_of_counted_pairs(
     kept, new = expected.fitted.held_out, found.fitted.held_out
     assert kept is not None
     assert new is not None
-    assert (new.folds, new.accuracy) == (kept.folds, pytest.approx(kept.accuracy))
-    same_rate(new.fmr, kept.fmr)
-    same_rate(new.fnmr, kept.fnmr)
-    assert new.thresholds.low == pytest.approx(kept.thresholds.low, abs=LONG)
-    assert new.thresholds.high == pytest.approx(kept.thresholds.high, abs=LONG)
+    same_held_out(new, kept, LONG)
     # People left out instead of drawn: an interval around the threshold, of about the width.
     assert a.threshold_interval is not None
     assert b.threshold_interval is not None
@@ -197,15 +210,18 @@ def test_an_evaluation_of_counted_pairs(
     assert (expected.streamed, found.streamed) == (False, True)
     scale = 1.0 if metric is Metric.COSINE else 8.0
     for name in (
-        *("protocol", "threshold_origin", "accuracy", "accuracy_std", "accuracy_se", "metric"),
-        *("fold_accuracies", "counts", "far", "frr", "failures", "photographs", "n_subjects"),
-        *("subjects_inferred", "groups", "identity", "seed"),
+        *("protocol", "threshold_origin", "accuracy", "metric", "counts", "far", "frr"),
+        *("failures", "photographs", "n_subjects", "subjects_inferred", "groups", "identity"),
+        *("seed", "is_reversed"),
     ):
         assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
     for name in ("threshold", "auc", "eer", "d_prime", "average_precision"):
         close = pytest.approx(getattr(expected, name), abs=CLOSE * scale)
         assert getattr(found, name) == close, name
-    assert found.fold_thresholds == pytest.approx(expected.fold_thresholds, abs=2 * LONG * scale)
+    assert (found.held_out is None) == (expected.held_out is None) == (fixed is not None)
+    if found.held_out is not None and expected.held_out is not None:
+        assert found.held_out.share == expected.curve.genuine_share
+        same_held_out(found.held_out, expected.held_out, 2 * LONG * scale)
     same_rate(found.fmr, expected.fmr)
     same_rate(found.fnmr, expected.fnmr)
     for point, other in zip(found.tar_at_fmr, expected.tar_at_fmr, strict=True):
@@ -233,6 +249,23 @@ def test_an_evaluation_of_counted_pairs(
     assert [(pair.a, pair.b) for pair in found.worst] == same
 
 
+def test_a_calibration_and_an_evaluation_hold_out_the_same(
+    held: PhotographPairs, counted: AllPairs, complete: Given
+) -> None:
+    """Folds of one seed, the rule of best accuracy: one figure, whatever command states it."""
+    settings = FitSettings(rule=ThresholdRule.parse("max-accuracy"), folds=4, seed=2)
+    for pairs in (held, counted):
+        made = calibrate(pairs, complete, settings).fitted.held_out
+        found = evaluate_pairs(pairs, complete, folds=4, seed=2)
+        assert made is not None
+        assert made == found.held_out
+        # Folds hold a larger share of genuine pairs than the list, which accuracy is not to show.
+        judged = [one.counts for one in made.by_fold]
+        within = sum(one.true_matches + one.false_non_matches for one in judged)
+        assert within / sum(one.comparisons for one in judged) > 2 * found.curve.genuine_share
+        assert found.accuracy == pytest.approx(found.counts.accuracy, abs=0.01)
+
+
 def test_two_people_with_one_photograph_too_many_have_no_folds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +279,7 @@ def test_two_people_with_one_photograph_too_many_have_no_folds(
     for pairs in (held, counted):
         found = evaluate_pairs(pairs, templates)
         assert found.protocol is Protocol.SAME_PAIRS
-        assert (found.fold_accuracies, found.accuracy_std) == ((), None)
+        assert found.held_out is None
         assert found.accuracy == 1
         made = calibrate(pairs, templates, ThresholdRule.parse("eer"))
         assert made.fitted.held_out is None

@@ -8,7 +8,6 @@ from facematch.workflows.evaluate.comparison import (
 from facematch.workflows.evaluate.figures import lower_is_better
 from facematch.workflows.evaluate.identification import Probe, evaluate_gallery
 from facematch.workflows.evaluate.records import (
-    FMR_TARGETS,
     FPIR_TARGETS,
     RANKS,
     FiguresWithFailures,
@@ -24,6 +23,7 @@ from facematch.workflows.evaluate.records import (
     WrongProbe,
 )
 from facematch.workflows.evaluate.store import (
+    PAIRS_SCHEMA_VERSION,
     StoredSystem,
     comparisons_document,
     is_result,
@@ -35,8 +35,8 @@ from facematch.workflows.evaluate.verification import DEFAULT_FOLDS, evaluate_pa
 
 __all__ = [
     "DEFAULT_FOLDS",
-    "FMR_TARGETS",
     "FPIR_TARGETS",
+    "PAIRS_SCHEMA_VERSION",
     "RANKS",
     "ComparedSystem",
     "FiguresWithFailures",

@@ -10,6 +10,7 @@ import numpy as np
 
 from facematch.errors import UsageError
 from facematch.metrics import (
+    AccuracyByFolds,
     Figures,
     OpenSetCurve,
     SearchFigures,
@@ -17,14 +18,13 @@ from facematch.metrics import (
     Sweep,
     Units,
     WeightedCurve,
-    comparisons_needed,
     curve_figures,
     error_statistics,
     open_set_curve_of,
+    targets_shown,
 )
-from facematch.types import BoolArray, Float64Array
+from facematch.types import Float64Array, Int64Array
 from facematch.workflows.evaluate.records import (
-    FMR_TARGETS,
     ListedOutcomes,
     ListedProbes,
 )
@@ -83,17 +83,19 @@ def lower_is_better(figure: str) -> bool:
 def _of_pairs(systems: Sequence[ListedOutcomes]) -> SharedTrials:
     same = systems[0].same
     n_impostor = int((~same).sum())
-    targets = [t for t in FMR_TARGETS if n_impostor >= comparisons_needed(t)]
-    judged = np.logical_and.reduce([system.judged for system in systems])
+    targets = targets_shown(n_impostor)
+    fold, share = _shared_folds(systems)
     names = ["auc", "eer", *(f"tar@{_plain(t)}" for t in targets)]
-    if bool(judged.any()):
+    accuracies = [AccuracyByFolds(system.accepted, same, fold, share) for system in systems]
+    accuracy_known = accuracies[0].under(np.ones(len(same))) is not None
+    if accuracy_known:
         names.insert(0, "accuracy")
     sweeps = [Sweep(system.distances, same) for system in systems]
     return SharedTrials(
         names=tuple(names),
         figures=tuple(
-            curve_figures(sweep, _statistics(system, judged, targets))
-            for sweep, system in zip(sweeps, systems, strict=True)
+            curve_figures(sweep, _statistics(accuracy if accuracy_known else None, targets))
+            for sweep, accuracy in zip(sweeps, accuracies, strict=True)
         ),
         curves=tuple(sweep.curve(np.ones(len(same))) for sweep in sweeps),
         n_mated=int(same.sum()),
@@ -181,22 +183,32 @@ def _units(systems: Sequence[ListedOutcomes]) -> Units | None:
     return None
 
 
-def _statistics(
-    listed: ListedOutcomes, judged: BoolArray, targets: Sequence[float]
-) -> list[Statistic]:
+def _shared_folds(systems: Sequence[ListedOutcomes]) -> tuple[Int64Array, float | None]:
+    """Folds that all systems were judged by, and the share that accuracy is stated at.
+
+    Where the systems were judged by different folds, as by other seeds or by a threshold given
+    beforehand, the pairs that all of them decided are taken together.
+    """
+    first = systems[0]
+    stated = any(system.at_list_share for system in systems)
+    fold = first.fold
+    if not all(np.array_equal(fold, system.fold) for system in systems):
+        decided = np.logical_and.reduce([system.fold >= 0 for system in systems])
+        fold = np.where(decided, 0, -1)
+    return fold, float(first.same.mean()) if stated else None
+
+
+def _statistics(accuracy: AccuracyByFolds | None, targets: Sequence[float]) -> list[Statistic]:
     figures = error_statistics(targets)
-    if bool(judged.any()):
-        right = (listed.accepted == listed.same)[judged]
-        figures.insert(0, partial(_accuracy, right=right, judged=judged))
+    if accuracy is not None:
+        figures.insert(0, partial(_accuracy, accuracy=accuracy))
     return figures
 
 
-def _accuracy(
-    curve: WeightedCurve, weights: Float64Array, *, right: BoolArray, judged: BoolArray
-) -> float:
-    counted = weights[judged]
-    total = float(counted.sum())
-    return float(counted[right].sum()) / total if total > 0 else 1.0
+def _accuracy(curve: WeightedCurve, weights: Float64Array, *, accuracy: AccuracyByFolds) -> float:
+    found = accuracy.under(weights)
+    # Where a resample leaves no fold to judge, it does so for all systems: no difference.
+    return 1.0 if found is None else found
 
 
 def _plain(target: float) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from facematch.calibration import LabelledComparisons
 from facematch.metrics import (
+    FMR_TARGETS,
     AllPairsCounts,
     Criterion,
     EffectiveCounts,
@@ -41,9 +42,10 @@ from facematch.metrics import (
     share_limits,
     tar_at_fmr,
     tar_is_uncertain,
+    targets_shown,
     threshold_for,
 )
-from facematch.workflows.evaluate.records import FMR_TARGETS, TarAtFmr
+from facematch.workflows.evaluate.records import TarAtFmr
 
 RESAMPLES = 500
 
@@ -185,7 +187,7 @@ def _summary(
 
 def _shown(curve: VerificationCurve) -> list[float]:
     """The target rates that so many impostor comparisons can show."""
-    return [t for t in FMR_TARGETS if curve.n_impostor >= comparisons_needed(t)]
+    return targets_shown(curve.n_impostor)
 
 
 def _exact_tar(

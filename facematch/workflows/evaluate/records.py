@@ -13,6 +13,8 @@ from facematch.calibration import (
 )
 from facematch.metrics import (
     DecisionCounts,
+    EffectiveCounts,
+    HeldOut,
     IsotonicProbability,
     Limits,
     MatchProbability,
@@ -22,17 +24,17 @@ from facematch.metrics import (
     Reliability,
     SearchOutcomes,
     VerificationCurve,
+    seems_reversed,
 )
 from facematch.pipeline import Failure
 from facematch.types import BoolArray, Float64Array, Int64Array, Metric, ModelIdentity
 
-FMR_TARGETS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 FPIR_TARGETS = (0.1, 0.01, 0.001)
 RANKS = (1, 5, 10)
 
 
 class Protocol(StrEnum):
-    """How the threshold behind accuracy, precision, recall, FMR and FNMR was chosen."""
+    """How the decisions behind accuracy were come by."""
 
     LISTED_FOLDS = "listed-folds"
     SUBJECT_FOLDS = "subject-folds"
@@ -105,7 +107,9 @@ class ListedOutcomes:
         distances: float64 (n,); infinity where a photograph gave no template, for that is
             how a system treats the pair: it rejects it.
         accepted: bool (n,), as decided by the protocol.
-        judged: bool (n,), whether the protocol decided it.
+        fold: int64 (n,), in which the protocol decided it, from 0; -1 if it did not.
+        at_list_share: whether accuracy is stated at the share of genuine pairs of the whole
+            list, and not at that of each fold.
         subject_a: int64 (n,), numbered by first appearance; None if nothing is known of them.
         subject_b: the same.
     """
@@ -114,7 +118,8 @@ class ListedOutcomes:
     same: BoolArray
     distances: Float64Array
     accepted: BoolArray
-    judged: BoolArray
+    fold: Int64Array
+    at_list_share: bool
     subject_a: Int64Array | None
     subject_b: Int64Array | None
 
@@ -148,16 +153,11 @@ class VerificationResult:
         identity: of the model; None for scores made elsewhere.
         metric: of the distances; None for scores made elsewhere.
         curve: all operating points, for ROC and DET.
-        protocol: how the threshold was chosen.
+        protocol: how the decisions behind accuracy were come by.
+        held_out: what thresholds chosen on the other folds give; None without folds.
         threshold: of best accuracy on all pairs, or the fixed one.
         threshold_origin: for a person; None unless it was fixed.
-        accuracy: mean over the folds; over all pairs without folds.
-        accuracy_std: standard deviation over the folds; None without folds.
-        accuracy_se: standard error of the mean; None without folds.
-        fold_accuracies: of each fold.
-        fold_thresholds: of each fold.
-        counts: decisions of the protocol; with folds of people, comparisons across two
-            folds are not decided.
+        counts: decisions of all pairs at that threshold.
         fmr: of those decisions.
         fnmr: of those decisions.
         far: FMR with failures to acquire counted as rejections.
@@ -169,7 +169,7 @@ class VerificationResult:
         eer: equal error rate.
         eer_interval: the same.
         tar_at_fmr: one for each of ``FMR_TARGETS``.
-        d_prime: None if neither class spreads.
+        d_prime: below zero if genuine pairs are the farther; None if neither class spreads.
         average_precision: of genuine comparisons by distance.
         failures: photographs without a template.
         photographs: distinct photographs in the list.
@@ -178,7 +178,8 @@ class VerificationResult:
         subjects_inferred: whether nobody named them.
         groups: error rates at the threshold by each column asked for.
         probability: None if none falls with distance.
-        worst: wrong decisions, the furthest from the threshold first, a few of each class.
+        worst: wrong decisions at the threshold, the furthest from it first, a few of each
+            class.
         listed: of every pair of the list; None where pairs were counted and not held.
         seed: of folds and resampling.
         version: of facematch.
@@ -190,13 +191,9 @@ class VerificationResult:
     metric: Metric | None
     curve: VerificationCurve
     protocol: Protocol
+    held_out: HeldOut | None
     threshold: float
     threshold_origin: str | None
-    accuracy: float
-    accuracy_std: float | None
-    accuracy_se: float | None
-    fold_accuracies: tuple[float, ...]
-    fold_thresholds: tuple[float, ...]
     counts: DecisionCounts
     fmr: RateEstimate
     fnmr: RateEstimate
@@ -226,6 +223,16 @@ class VerificationResult:
     def streamed(self) -> bool:
         """Whether pairs were counted and not held: people are then left out, not resampled."""
         return self.listed is None
+
+    @property
+    def accuracy(self) -> float:
+        """Held out, mean over the folds; of all pairs at the threshold without folds."""
+        return self.counts.accuracy if self.held_out is None else self.held_out.accuracy
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether genuine pairs are farther apart than impostor pairs, beyond chance."""
+        return seems_reversed(self.curve, EffectiveCounts(self.fnmr.effective, self.fmr.effective))
 
 
 @dataclass(frozen=True, slots=True)

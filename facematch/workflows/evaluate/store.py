@@ -5,7 +5,8 @@ key more, ``comparisons``:
 
     {"n": pairs of the list,
      "pairs_sha256": of the list,
-     "same": packed, "distances": packed, "accepted": packed, "judged": packed,
+     "same": packed, "distances": packed, "accepted": packed, "fold": packed,
+     "at_list_share": true or false,
      "subject_a": packed or null, "subject_b": packed or null}
 
 It is null where pairs were counted and not kept.
@@ -19,8 +20,11 @@ The file of a search (``--gallery``) has the key ``searches`` in its place:
 A packed array is base64 of a zlib stream: of float64 little-endian for distances (infinity
 where a photograph gave no template: the pair is rejected, the probe not found) and precisions,
 of int32 little-endian for subjects (numbered by first appearance, so that the numbers are no
-names), else of bits, most significant first. Pairs are in the order of the list, probes in that
-of their subjects and contents.
+names) and folds (-1 for a pair that no fold decided), else of bits, most significant first. Pairs
+are in the order of the list, probes in that of their subjects and contents.
+
+Results of pairs have schema version 2. Those of version 1 knew no folds, and their accuracy was
+another figure: they are refused.
 
 A file may come from anywhere: it is read up to a limit, streams are unpacked to the length
 that they must have and no further, and whatever is wrong is an :class:`EvaluationFormatError`.
@@ -52,6 +56,7 @@ from facematch.workflows.evaluate.records import (
     VerificationResult,
 )
 
+PAIRS_SCHEMA_VERSION = 2
 MAX_BYTES = 1 << 29
 MAX_PAIRS = 20_000_000
 
@@ -99,7 +104,8 @@ def comparisons_document(listed: ListedOutcomes | None) -> dict[str, Any] | None
         "same": _packed(np.packbits(listed.same)),
         "distances": _packed(listed.distances.astype("<f8")),
         "accepted": _packed(np.packbits(listed.accepted)),
-        "judged": _packed(np.packbits(listed.judged)),
+        "fold": _packed(listed.fold.astype("<i4")),
+        "at_list_share": listed.at_list_share,
         "subject_a": _subjects(listed.subject_a),
         "subject_b": _subjects(listed.subject_b),
     }
@@ -200,18 +206,30 @@ def _probes(path: Path, document: Mapping[str, Any]) -> ListedProbes:
 
 
 def _pairs(path: Path, document: Mapping[str, Any]) -> ListedOutcomes:
+    if document.get("schema_version") != PAIRS_SCHEMA_VERSION:
+        raise EvaluationFormatError(
+            f"{path}: of schema version {document.get('schema_version')!r:.20}, and this facematch "
+            f"compares pairs of version {PAIRS_SCHEMA_VERSION} (accuracy is another figure since); "
+            "evaluate the pairs again with `facematch evaluate PAIRS -o FILE`"
+        )
     part = _part(path, document, "comparisons", "pairs_sha256")
     n = part["n"]
     distances: Float64Array = _unpacked(path, part, "distances", n, "<f8").astype(np.float64)
     if bool(np.isnan(distances).any()):
         raise _wrong(path, "a distance is NaN")
     first, second = (_codes(path, part, name, n) for name in ("subject_a", "subject_b"))
-    same, accepted, judged = (_bits(path, part, k, n) for k in ("same", "accepted", "judged"))
+    same, accepted = (_bits(path, part, name, n) for name in ("same", "accepted"))
+    fold = _codes(path, part, "fold", n, lowest=-1)
+    at_list_share = part.get("at_list_share")
+    if fold is None or not isinstance(at_list_share, bool):
+        raise _wrong(path, "comparisons.fold or comparisons.at_list_share is missing")
     if bool(same.all()) or not bool(same.any()):
         raise _wrong(path, "its pairs are of one class")
     if (first is None) != (second is None):
         raise _wrong(path, "the subjects of one side are missing")
-    return ListedOutcomes(part["pairs_sha256"], same, distances, accepted, judged, first, second)
+    return ListedOutcomes(
+        *(part["pairs_sha256"], same, distances, accepted, fold, at_list_share, first, second)
+    )
 
 
 def is_result(path: Path) -> bool:
@@ -259,11 +277,13 @@ def _bits(path: Path, part: Mapping[str, Any], name: str, n: int) -> BoolArray:
     return np.unpackbits(packed, count=n).astype(np.bool_)
 
 
-def _codes(path: Path, part: Mapping[str, Any], name: str, n: int) -> Int64Array | None:
+def _codes(
+    path: Path, part: Mapping[str, Any], name: str, n: int, *, lowest: int = 0
+) -> Int64Array | None:
     if part.get(name) is None:
         return None
     codes: Int64Array = _unpacked(path, part, name, n, "<i4").astype(np.int64)
-    if int(codes.min()) < 0 or int(codes.max()) >= 2 * n:
+    if int(codes.min()) < lowest or int(codes.max()) >= 2 * n:
         raise _wrong(path, f"{name} holds numbers out of range")
     return codes
 

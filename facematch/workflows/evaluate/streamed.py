@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,19 +21,16 @@ from facematch.calibration import (
     stream_photographs,
 )
 from facematch.metrics import (
-    Accuracies,
     Criterion,
-    DecisionCounts,
     EffectiveCounts,
     Progress,
-    RateEstimate,
     ThresholdRule,
     auc,
     average_precision,
+    counts_at,
     d_prime_of,
     eer,
     fit_probability_of,
-    fold_thresholds,
     measure_reliability,
     probabilities,
     threshold_for,
@@ -82,44 +78,40 @@ def evaluate_all_pairs(
     rounds = Rounds(2, comparing)
     measured = stream_photographs(pairs, gathered.templates, metric, dealt, reason, rounds.next())
     curve = measured.curve
-    chosen = None if fixed is not None else _chosen(measured)
     threshold = threshold_for(curve, _ACCURACY) if fixed is None else fixed.threshold
     decided = StreamedDecisions(
         measured,
         (threshold, *thresholds_judged_at(curve)),
-        () if chosen is None else chosen,
-        worst_within_folds=chosen is not None,
+        measured.thresholds_of_folds(_ACCURACY) if fixed is None else (),
         progress=rounds.next(),
     )
-    judged = _of_all(decided, threshold) if chosen is None else _of_folds(decided, chosen)
+    held_out = decided.held_out()
+    if held_out is not None and len(held_out.accuracies) < 2:
+        held_out = None
     if fixed is not None:
         protocol = Protocol.FIXED
     else:
-        protocol = Protocol.SAME_PAIRS if chosen is None else Protocol.SUBJECT_FOLDS
+        protocol = Protocol.SAME_PAIRS if held_out is None else Protocol.SUBJECT_FOLDS
+    fmr, fnmr = decided.fmr(threshold), decided.fnmr(threshold)
 
     def effective_at(at: float) -> EffectiveCounts:
         return EffectiveCounts.of(decided.fnmr(at), decided.fmr(at))
 
     summary = summary_without_groups(measured.counts, effective_at)
-    by_folds = judged.by_folds
     return VerificationResult(
         measured=measured,
         identity=templates.identity,
         metric=metric,
         curve=curve,
         protocol=protocol,
+        held_out=held_out,
         threshold=threshold,
         threshold_origin=None if fixed is None else fixed.origin,
-        accuracy=judged.accuracy,
-        accuracy_std=None if by_folds is None else by_folds.standard_deviation,
-        accuracy_se=None if by_folds is None else by_folds.standard_error,
-        fold_accuracies=() if by_folds is None else by_folds.accuracies,
-        fold_thresholds=() if by_folds is None else by_folds.thresholds,
-        counts=judged.counts,
-        fmr=judged.fmr,
-        fnmr=judged.fnmr,
-        far=far(judged.fmr, measured, curve),
-        frr=frr(judged.fnmr, measured, curve),
+        counts=counts_at(curve, threshold),
+        fmr=fmr,
+        fnmr=fnmr,
+        far=far(fmr, measured, curve),
+        frr=frr(fnmr, measured, curve),
         auc=auc(curve),
         auc_interval=summary.auc,
         eer=eer(curve),
@@ -140,62 +132,6 @@ def evaluate_all_pairs(
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What the decisions of the protocol were worth."""
-
-    fmr: RateEstimate
-    fnmr: RateEstimate
-    by_folds: Accuracies | None
-
-    @property
-    def counts(self) -> DecisionCounts:
-        fmr, fnmr = self.fmr, self.fnmr
-        return DecisionCounts(
-            true_matches=fnmr.comparisons - fnmr.errors,
-            false_non_matches=fnmr.errors,
-            false_matches=fmr.errors,
-            true_non_matches=fmr.comparisons - fmr.errors,
-        )
-
-    @property
-    def accuracy(self) -> float:
-        return self.counts.accuracy if self.by_folds is None else self.by_folds.mean
-
-
-def _of_all(decided: StreamedDecisions, threshold: float) -> _Judged:
-    return _Judged(decided.fmr(threshold), decided.fnmr(threshold), None)
-
-
-def _of_folds(decided: StreamedDecisions, thresholds: Sequence[float]) -> _Judged:
-    """By the folds that decide a pair."""
-    right, everything = decided.right_within()
-    accuracies, used = [], []
-    for correct, pairs, threshold in zip(
-        right.tolist(), everything.tolist(), thresholds, strict=True
-    ):
-        if pairs > 0:
-            accuracies.append(correct / pairs)
-            used.append(threshold)
-    by_folds = Accuracies(tuple(accuracies), tuple(used))
-    return _Judged(decided.fmr_within(), decided.fnmr_within(), by_folds)
-
-
-def _chosen(measured: StreamedComparisons) -> tuple[float, ...] | None:
-    """A threshold for each fold; None where folds are too few or lack a class."""
-    counts = measured.counts
-    chosen = fold_thresholds(counts, _ACCURACY)
-    judged = [fold.judge.n_genuine + fold.judge.n_impostor > 0 for fold in counts.folds]
-    if any(a is None and decides for a, decides in zip(chosen, judged, strict=True)):
-        return None
-    genuine = any(fold.judge.n_genuine for fold in counts.folds)
-    impostor = any(fold.judge.n_impostor for fold in counts.folds)
-    if sum(judged) < 2 or not genuine or not impostor:
-        return None
-    # Nothing is decided by that of a fold without pairs.
-    return tuple(0.0 if threshold is None else threshold for threshold in chosen)
 
 
 def _probability(

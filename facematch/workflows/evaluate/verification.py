@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -23,21 +24,22 @@ from facematch.calibration import (
 )
 from facematch.metrics import (
     Criterion,
-    DecisionCounts,
     Folds,
+    HeldOut,
     Progress,
-    RateEstimate,
     ThresholdRule,
     Units,
     VerificationCurve,
     accepts,
     auc,
     average_precision,
+    counts_at,
     d_prime,
     eer,
+    estimate_fmr,
+    estimate_fnmr,
     fit_probability,
-    fold_accuracy,
-    judged_rate,
+    held_out,
     measure_reliability,
     probabilities,
     subject_folds,
@@ -131,8 +133,11 @@ def evaluate_pairs(
         compared = pairs.compared(gathered.acquired)
     same, units = measured.labels.same, measured.labels.units()
     curve = verification_curve(measured.genuine, measured.impostor)
-    decided = _decided(pairs, measured, compared, curve, fixed, folds, seed)
-    fmr, fnmr = (_rate(decided, measured, units, bool(kind)) for kind in (0, 1))
+    threshold = threshold_for(curve, _ACCURACY) if fixed is None else fixed.threshold
+    fmr = estimate_fmr(measured.impostor, units.subset(~same), threshold)
+    fnmr = estimate_fnmr(measured.genuine, units.subset(same), threshold)
+    dealt = _folds(pairs, folds, seed)
+    decided = _decided(measured, units, compared, curve, dealt if fixed is None else None)
     summary = summarised(measured, units, curve, seed)
     subjects = measured.labels.subjects
     acquired = None if gathered is None else gathered.acquired
@@ -141,15 +146,11 @@ def evaluate_pairs(
         identity=identity,
         metric=None if identity is None else metric,
         curve=curve,
-        protocol=decided.protocol,
-        threshold=decided.threshold,
+        protocol=Protocol.FIXED if fixed is not None else decided.protocol,
+        held_out=decided.held_out,
+        threshold=threshold,
         threshold_origin=None if fixed is None else fixed.origin,
-        accuracy=decided.accuracy,
-        accuracy_std=decided.std,
-        accuracy_se=decided.se,
-        fold_accuracies=decided.fold_accuracies,
-        fold_thresholds=decided.fold_thresholds,
-        counts=_counts(decided.accepted, decided.judged, same),
+        counts=counts_at(curve, threshold),
         fmr=fmr,
         fnmr=fnmr,
         far=far(fmr, measured, curve),
@@ -168,102 +169,70 @@ def evaluate_pairs(
         subjects_inferred=subjects is not None and subjects.inferred,
         groups=tuple(
             group_table(
-                *(measured, name, decided.threshold, _ACCURACY),
+                *(measured, name, threshold, _ACCURACY),
                 group_failures(pairs, name, acquired),
             )
             for name in columns
         ),
-        probability=_probability(measured, decided.dealt, fixed),
+        probability=_probability(measured, dealt.compared(compared), fixed),
         worst=wrong_pairs(
-            *(pairs, measured, compared), decided.judged & (decided.accepted != same)
+            *(pairs, measured, compared), accepts(measured.distances, threshold) != same
         ),
-        listed=_listed(pairs, measured, compared, decided),
+        listed=_listed(pairs, measured, compared, threshold, decided),
         seed=seed,
         version=__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-class _Decided:
-    """Decisions on n comparisons, and where they came from."""
+@dataclass(frozen=True, slots=True)
+class _Dealt:
+    """How the pairs of the list are put into folds, those that cannot be compared as well."""
 
-    def __init__(
-        self, protocol: Protocol, threshold: float, accepted: BoolArray, judged: BoolArray
-    ) -> None:
-        self.protocol = protocol
-        self.threshold = threshold
-        self.accepted = accepted
-        self.judged = judged
-        self.accuracy = 0.0
-        self.std: float | None = None
-        self.se: float | None = None
-        self.fold_accuracies: tuple[float, ...] = ()
-        self.fold_thresholds: tuple[float, ...] = ()
-        self.dealt: Folds | None = None
+    protocol: Protocol
+    folds: Folds | None
+
+    def compared(self, compared: BoolArray) -> Folds | None:
+        """The folds of the pairs that were."""
+        if self.folds is None:
+            return None
+        return Folds(self.folds.count, self.folds.a[compared], self.folds.b[compared])
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """The decisions behind accuracy; of all pairs at the threshold where nothing is held out."""
+
+    protocol: Protocol
+    held_out: HeldOut | None
+    folds: Folds | None
 
 
 def _decided(
-    pairs: PhotographPairs | LabelledComparisons,
     measured: LabelledComparisons,
+    units: Units,
     compared: BoolArray,
     curve: VerificationCurve,
-    fixed: FixedThreshold | None,
-    folds: int,
-    seed: int,
+    dealt: _Dealt | None,
 ) -> _Decided:
-    distances, same = measured.distances, measured.labels.same
-    everything = np.ones(len(same), np.bool_)
-    best = threshold_for(curve, _ACCURACY)
-    protocol, dealt = _folds(pairs, folds, seed)
-    kept = None if dealt is None else Folds(dealt.count, dealt.a[compared], dealt.b[compared])
-    if fixed is None and kept is not None:
-        found = fold_accuracy(distances, same, kept)
-        if found is not None:
-            decided = _Decided(protocol, best, found.accepted, found.judged)
-            decided.accuracy = found.mean
-            decided.std, decided.se = found.standard_deviation, found.standard_error
-            decided.fold_accuracies = found.accuracies
-            decided.fold_thresholds = found.thresholds
-            decided.dealt = kept
-            return decided
-    threshold = best if fixed is None else fixed.threshold
-    protocol = Protocol.SAME_PAIRS if fixed is None else Protocol.FIXED
-    decided = _Decided(protocol, threshold, accepts(distances, threshold), everything)
-    decided.accuracy = float((decided.accepted == same).mean())
-    decided.dealt = kept
-    return decided
+    kept = None if dealt is None else dealt.compared(compared)
+    if dealt is not None and kept is not None:
+        # Folds of a list are judged as they are: that is the protocol of LFW.
+        share = None if dealt.protocol is Protocol.LISTED_FOLDS else curve.genuine_share
+        distances, same = measured.distances, measured.labels.same
+        found = held_out(distances, same, units, kept, _ACCURACY, share)
+        if found is not None and len(found.accuracies) > 1:
+            return _Decided(dealt.protocol, found, dealt.folds)
+    return _Decided(Protocol.SAME_PAIRS, None, None)
 
 
-def _folds(
-    pairs: PhotographPairs | LabelledComparisons, folds: int, seed: int
-) -> tuple[Protocol, Folds | None]:
+def _folds(pairs: PhotographPairs | LabelledComparisons, folds: int, seed: int) -> _Dealt:
     listed = pairs.labels.folds
     if listed is not None and int(listed.max()) >= 1:
-        return Protocol.LISTED_FOLDS, Folds(int(listed.max()) + 1, listed, listed)
+        return _Dealt(Protocol.LISTED_FOLDS, Folds(int(listed.max()) + 1, listed, listed))
     known = pairs.labels.subjects is not None
     dealt = subject_folds(pairs.labels.units(), folds, np.random.default_rng((seed, 1)))
-    return Protocol.SUBJECT_FOLDS if known else Protocol.COMPARISON_FOLDS, dealt
-
-
-def _rate(
-    decided: _Decided, measured: LabelledComparisons, units: Units, genuine: bool
-) -> RateEstimate:
-    same, distances = measured.labels.same, measured.distances
-    kind = same == genuine
-    hardness = distances if genuine else -distances
-    return judged_rate(decided.accepted != same, decided.judged & kind, kind, hardness, units)
-
-
-def _counts(accepted: BoolArray, judged: BoolArray, same: BoolArray) -> DecisionCounts:
-    def count(decision: BoolArray, label: BoolArray) -> int:
-        return int((judged & decision & label).sum())
-
-    return DecisionCounts(
-        true_matches=count(accepted, same),
-        false_non_matches=count(~accepted, same),
-        false_matches=count(accepted, ~same),
-        true_non_matches=count(~accepted, ~same),
-    )
+    return _Dealt(Protocol.SUBJECT_FOLDS if known else Protocol.COMPARISON_FOLDS, dealt)
 
 
 def _probability(
@@ -289,21 +258,33 @@ def _listed(
     pairs: PhotographPairs | LabelledComparisons,
     measured: LabelledComparisons,
     compared: BoolArray,
+    threshold: float,
     decided: _Decided,
 ) -> ListedOutcomes:
+    # A pair that could not be compared is rejected, which is a decision.
     distances = np.full(len(compared), np.inf)
     distances[compared] = measured.distances
-    accepted = np.zeros(len(compared), np.bool_)
-    accepted[compared] = decided.accepted
-    # A pair that could not be compared is rejected, which is a decision.
-    judged = np.ones(len(compared), np.bool_)
-    judged[compared] = decided.judged
+    found, folds = decided.held_out, decided.folds
+    if found is None or folds is None:
+        fold, accepted = np.zeros(len(compared), np.int64), accepts(distances, threshold)
+    else:
+        fold, accepted = np.where(folds.a == folds.b, folds.a, -1), np.zeros_like(compared)
+        for one in found.by_fold:
+            inside = fold == one.fold
+            accepted[inside] = accepts(distances[inside], one.threshold)
     first = second = None
     subjects = pairs.labels.subjects
     if subjects is not None:
         first, second = _by_first_appearance(subjects.a, subjects.b)
     return ListedOutcomes(
-        measured.sha256, pairs.labels.same, distances, accepted, judged, first, second
+        pairs_sha256=measured.sha256,
+        same=pairs.labels.same,
+        distances=distances,
+        accepted=accepted,
+        fold=fold,
+        at_list_share=found is not None and found.share is not None,
+        subject_a=first,
+        subject_b=second,
     )
 
 

@@ -153,11 +153,11 @@ def fit_calibration(
     fmr = estimate_fmr(measured.impostor, units.subset(~same), choice.threshold)
     fnmr = estimate_fnmr(measured.genuine, units.subset(same), choice.threshold)
     folds = _folds(measured, units, settings)
-    effective = EffectiveCounts(fnmr.effective, fmr.effective)
+    effective = EffectiveCounts.of(fnmr, fmr)
     return _assembled(
         *(measured, settings, curve, choice, fmr, fnmr),
         _held_out(measured, units, folds, rule, curve),
-        fit_probability(measured.distances, same, folds, settings.prior),
+        fit_probability(measured.distances, same, folds, settings.prior, effective),
         _threshold_limits(measured, units, settings, curve, effective),
         None if measured.labels.subjects is None else int((units.appearances() > 0).sum()),
         metric=metric,
@@ -203,11 +203,11 @@ def fit_all_pairs(
     )
     fmr, fnmr = decided.fmr(choice.threshold), decided.fnmr(choice.threshold)
     folds = [(fold.choose, fold.judge) for fold in counts.folds]
-    effective = EffectiveCounts(fnmr.effective, fmr.effective)
+    effective = EffectiveCounts.of(fnmr, fmr)
     fitted = _assembled(
         *(measured, settings, curve, choice, fmr, fnmr),
         decided.held_out(),
-        fit_probability_of(counts.rounded, folds or None, settings.prior),
+        fit_probability_of(counts.rounded, folds or None, settings.prior, effective),
         _limits_of_rates(settings, curve, effective, _threshold_without(measured, rule)),
         measured.n_subjects,
         metric=measured.metric,
@@ -238,6 +238,7 @@ def _assembled(
     version: str,
 ) -> FittedCalibration:
     """What was found, with its record."""
+    choice = choice.judged_by(fnmr.effective, fmr.effective)
     independent = fmr.independent and fnmr.independent
     calibration = Calibration(
         scores=measured.kind,
@@ -346,7 +347,7 @@ def _limits_of_rates(
     return limits_around(
         threshold_for(curve, settings.rule),
         resamples,
-        uncertain=threshold_is_uncertain(curve, settings.rule),
+        uncertain=threshold_is_uncertain(curve, settings.rule, effective),
         exact=partial(exact_threshold_limits, curve, settings.rule, effective),
     )
 

@@ -256,8 +256,14 @@ class StreamedDecisions:
         chosen = zip(self._fold_thresholds, counts, strict=True)
         return HeldOut(
             folds=arranged.fold_count,
-            fmr=estimate_from_sums(false_matches, impostor, mixed=True),
-            fnmr=estimate_from_sums(missed, genuine, mixed=False),
+            fmr=estimate_from_sums(
+                false_matches,
+                impostor,
+                found.false_matches[-2],
+                arranged.impostors_of_each(),
+                mixed=True,
+            ),
+            fnmr=estimate_from_sums(missed, genuine, found.false_non_matches[-1], mixed=False),
             share=self._measured.share,
             by_fold=tuple(
                 JudgedFold(fold, threshold, decided)

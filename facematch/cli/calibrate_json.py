@@ -45,6 +45,11 @@ def document(result: CalibrateResult, out: Path, plot: Path) -> dict[str, Any]:
                 "genuine": result.choice.genuine_needed,
                 "impostor": result.choice.impostors_needed,
             },
+            "people_needed": {
+                kind: next((one.people for one in result.unresolved if one.kind == kind), None)
+                for kind in ("genuine", "impostor")
+            },
+            "intervals_rough": result.intervals_rough,
             "gallery_size": None if gallery is None else gallery.size,
             "fpir": None if gallery is None else gallery.fpir,
             "fpir_interval": None if gallery is None else output.interval_json(gallery.interval),

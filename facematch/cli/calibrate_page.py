@@ -146,17 +146,21 @@ def _threshold(result: CalibrateResult) -> Section:
                 f"and {high:.4f} (95 %)."
             )
         )
-    for needed, count, kind in (
-        (result.choice.impostors_needed, made.n_impostor, "impostor"),
-        (result.choice.genuine_needed, made.n_genuine, "genuine"),
-    ):
-        if count < needed:
-            blocks.append(
-                Notice(
-                    f"Unresolved: to show this target with 95 % confidence takes at least "
-                    f"{needed:,} {kind} pairs (rule of three), not {count:,}."
-                )
+    for found in result.unresolved:
+        text = (
+            f"Unresolved: to show this target with 95 % confidence takes at least "
+            f"{found.needed:,} {found.kind} pairs (rule of three), not {found.pairs:,}."
+        )
+        if found.people is not None:
+            text = (
+                f"Unresolved: to show this target with 95 % confidence takes at least "
+                f"{found.needed:,} {found.kind} pairs (rule of three) that share no people. These "
+                f"{found.pairs:,} share people and tell as much as {found.worth:,.0f}; up to about "
+                f"{found.people:,} people like these would do."
             )
+        blocks.append(Notice(text))
+    if result.intervals_rough:
+        blocks.append(Notice("Few people stand behind these rates: the intervals are rough."))
     if remarks.contradictions:
         blocks.append(
             Notice(

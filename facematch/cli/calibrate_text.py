@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN_DISPARITIES = 10
 
+FEW_PEOPLE = "  note: few people stand behind these rates: the intervals are rough"
+
 COUNTED = (
     "  pairs are counted, not held: for intervals, groups of people are left out;",
     "    folds and probabilities go by distances to 1/131,072 of their range",
@@ -99,6 +101,8 @@ def _rates(result: CalibrateResult) -> Iterator[str]:
             f"    impostor and {output.effective(fitted.fnmr.effective)} independent genuine "
             "comparisons"
         )
+        if result.intervals_rough:
+            yield FEW_PEOPLE
     elif made.n_subjects is None:
         yield "  no subjects are named: comparisons are taken as independent"
     if result.streamed:
@@ -136,14 +140,16 @@ def spread(judged: HeldOut) -> str:
 
 
 def _warnings(result: CalibrateResult) -> Iterator[str]:
-    made, choice, remarks = result.calibration, result.choice, result.remarks
-    for needed, count, kind in (
-        (choice.impostors_needed, made.n_impostor, "impostor"),
-        (choice.genuine_needed, made.n_genuine, "genuine"),
-    ):
-        if count < needed:
-            yield "UNRESOLVED: to show this target with 95 % confidence takes"
-            yield f"  at least {needed:,} {kind} pairs (3 / target), not {count:,}"
+    remarks = result.remarks
+    for found in result.unresolved:
+        yield "UNRESOLVED: to show this target with 95 % confidence takes"
+        needed = f"  at least {found.needed:,} {found.kind} pairs (3 / target)"
+        if found.people is None:
+            yield f"{needed}, not {found.pairs:,}"
+        else:
+            yield f"{needed} that share no people;"
+            yield f"  these {found.pairs:,} share people and tell as much as {found.worth:,.0f};"
+            yield f"  up to about {found.people:,} people like these would do"
     if remarks.duplicates:
         yield f"note: {remarks.duplicates:,} pairs are listed more than once, and counted so"
     if remarks.self_pairs:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facematch.cli import output
-from facematch.cli.calibrate_text import COUNTED, groups, spread
+from facematch.cli.calibrate_text import COUNTED, FEW_PEOPLE, groups, spread
 from facematch.cli.foreign import escaped, shortened
 from facematch.cli.text_plot import Tick, curve_text, roc_text, terminal_is_plain
 
@@ -112,6 +112,8 @@ def _all_thresholds(result: VerificationResult) -> Iterator[str]:
             f"  failures to acquire: {measured.lost_genuine:,} genuine, "
             f"{measured.lost_impostor:,} impostor pairs not compared"
         )
+    if result.fmr.rough or result.fnmr.rough:
+        yield FEW_PEOPLE
     if result.streamed:
         yield from COUNTED
         yield "    no outcomes are kept for --compare"
@@ -151,6 +153,7 @@ def identification(result: IdentificationResult) -> str:
         list(_asked(result)),
         list(_closed(result)),
         list(_open(result)),
+        [FEW_PEOPLE] if result.intervals_rough else [],
         list(_retrieval(result)),
         list(_wrong(result)),
         [_cmc(result)] if len(result.cmc) > 1 else [],

@@ -16,9 +16,11 @@ from .clustering import (
     estimate_fnmr,
     estimate_from_sums,
     estimate_rate,
+    hardest,
 )
 from .decision import accepts
 from .distances import distance, pairwise
+from .effective import EffectiveCounts
 from .folds import (
     Folds,
     fold_of_each,
@@ -34,9 +36,9 @@ from .intervals import (
     clopper_pearson,
     hull,
     percentile_limits,
+    share_limits,
 )
 from .inversion import (
-    EffectiveCounts,
     auc_is_uncertain,
     eer_is_uncertain,
     exact_auc_limits,
@@ -48,7 +50,7 @@ from .inversion import (
     tar_is_uncertain,
     threshold_is_uncertain,
 )
-from .jackknife import jackknife_limits
+from .jackknife import jackknife_deviation, jackknife_limits
 from .matrix import Arranged, Progress, numbers_of_pairs
 from .openset import (
     OpenSetCurve,
@@ -104,6 +106,7 @@ from .thresholds import (
     ThresholdChoice,
     choose_threshold,
     comparisons_needed,
+    people_needed,
     threshold_for,
 )
 from .verification import (
@@ -209,8 +212,10 @@ __all__ = [
     "fpir_estimate",
     "group_rates",
     "groups_within",
+    "hardest",
     "held_out",
     "hull",
+    "jackknife_deviation",
     "jackknife_limits",
     "limits_around",
     "log_loss",
@@ -222,6 +227,7 @@ __all__ = [
     "open_set_curve_of",
     "paired_difference",
     "pairwise",
+    "people_needed",
     "percentile_limits",
     "point_at_fpir",
     "precision_at",
@@ -233,6 +239,7 @@ __all__ = [
     "resampled_figures",
     "seems_reversed",
     "strictly_below",
+    "share_limits",
     "subject_folds",
     "tar_at_fmr",
     "tar_at_targets",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facematch.metrics.clustering import estimate_rate
+from facematch.metrics.clustering import RateEstimate, estimate_from_sums, hardest
 from facematch.metrics.components import connected_components
 from facematch.metrics.decision import accepts
 from facematch.metrics.protocol import HeldOut, JudgedFold
@@ -175,8 +175,32 @@ def held_out(
     genuine_judged, impostor_judged = judged & same, judged & ~same
     return HeldOut(
         folds=folds.count,
-        fmr=estimate_rate(wrong[impostor_judged], units.subset(impostor_judged)),
-        fnmr=estimate_rate(wrong[genuine_judged], units.subset(genuine_judged)),
+        fmr=_judged_rate(wrong, impostor_judged, ~same, -distances, units),
+        fnmr=_judged_rate(wrong, genuine_judged, same, distances, units),
         share=share,
         by_fold=tuple(by_fold),
+    )
+
+
+def _judged_rate(
+    wrong: BoolArray, judged: BoolArray, kind: BoolArray, hardness: Float64Array, units: Units
+) -> RateEstimate:
+    """The error rate of those comparisons of a kind that are judged.
+
+    Where errors are few, how they gather in people is judged by all comparisons of the kind.
+
+    Args:
+        wrong: bool (n,), which comparisons are errors.
+        judged: bool (n,), those asked for, at least one; they are of the kind.
+        kind: bool (n,), the genuine or the impostor comparisons.
+        hardness: float64 (n,), the higher, the nearer to an error.
+        units: who is compared.
+    """
+    every, inside = units.subset(kind), units.subset(judged)
+    return estimate_from_sums(
+        units.subset(judged & wrong).appearances(),
+        inside.appearances(),
+        every.subset(hardest(hardness[kind])).appearances(),
+        every.appearances(),
+        mixed=bool((inside.a != inside.b).any()),
     )

@@ -5,13 +5,15 @@ of Mathematical Statistics 26, 1955; Zadrozny and Elkan, KDD 2002, for probabili
 classes are given the same total weight, which frees the result from the mix in the list. One
 comparison of each class is added at either end, as in Brummer and du Preez, *The PAV algorithm
 optimizes binary proper scoring rules* (2013), section on Laplace's rule: so the curve never
-claims more than the number of comparisons can carry.
+claims more than the number of comparisons can carry. Where comparisons share people, that is
+the number of independent ones that would tell as much, and what is added weighs the more.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from facematch.metrics.effective import EffectiveCounts
 from facematch.types import Float64Array, Int64Array
 
 
@@ -46,13 +48,14 @@ def falling_means(values: Float64Array, weights: Float64Array) -> Float64Array:
 
 
 def likelihood_ratio_curve(
-    genuine: Float64Array, impostor: Float64Array
+    genuine: Float64Array, impostor: Float64Array, effective: EffectiveCounts | None = None
 ) -> tuple[Float64Array, Float64Array]:
     """Knots of the curve: constant on each block, straight lines between blocks.
 
     Args:
         genuine: (n,) finite distances, at least one.
         impostor: (m,) finite distances, at least one.
+        effective: how many independent comparisons would tell as much; None for n and m.
 
     Returns:
         Distances, rising strictly, and natural logarithms of the likelihood ratio there, not
@@ -65,6 +68,7 @@ def likelihood_ratio_curve(
         distinct,
         np.bincount(place, is_genuine, len(distinct)),
         np.bincount(place, ~is_genuine, len(distinct)),
+        effective,
     )
 
 
@@ -72,6 +76,7 @@ def likelihood_ratios_of_counts(
     distinct: Float64Array,
     genuine: Float64Array | Int64Array,
     impostor: Float64Array | Int64Array,
+    effective: EffectiveCounts | None = None,
 ) -> tuple[Float64Array, Float64Array]:
     """The same of comparisons that were counted by distance.
 
@@ -80,9 +85,12 @@ def likelihood_ratios_of_counts(
         genuine: whole numbers (n,), genuine comparisons at each distance.
         impostor: whole numbers (n,), impostor comparisons; at least one of either class at
             each distance, and one of each in all.
+        effective: as above.
     """
     n_genuine, n_impostor = genuine.sum(), impostor.sum()
     genuine_at, impostor_at = genuine / n_genuine, impostor / n_impostor
+    if effective is not None:
+        n_genuine, n_impostor = effective.genuine, effective.impostor
     for end in (0, -1):
         genuine_at[end] += 1 / n_genuine
         impostor_at[end] += 1 / n_impostor

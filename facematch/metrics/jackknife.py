@@ -23,6 +23,21 @@ from facematch.metrics.intervals import Limits
 from facematch.types import Float64Array
 
 
+def jackknife_deviation(without: Float64Array) -> float:
+    """The standard deviation of a figure.
+
+    Args:
+        without: float64 (g,), without each group in turn; at least two groups.
+
+    Raises:
+        ValueError: fewer than two groups.
+    """
+    groups = len(without)
+    if groups < 2:
+        raise ValueError(f"expected at least two groups, got {groups}")
+    return math.sqrt((groups - 1) / groups * float(np.square(without - without.mean()).sum()))
+
+
 def jackknife_limits(
     value: float,
     without: Float64Array,
@@ -52,9 +67,5 @@ def jackknife_limits(
     # The quantiles of scipy.stats.t without the start-up time of scipy.stats.
     from scipy.special import stdtrit
 
-    groups = len(without)
-    if groups < 2:
-        raise ValueError(f"expected at least two groups, got {groups}")
-    variance = (groups - 1) / groups * float(np.square(without - without.mean()).sum())
-    half = float(stdtrit(groups - 1, (1 + confidence) / 2)) * math.sqrt(variance)
+    half = float(stdtrit(len(without) - 1, (1 + confidence) / 2)) * jackknife_deviation(without)
     return Limits(max(value - half, min(lowest, value)), min(value + half, max(highest, value)))

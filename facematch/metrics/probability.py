@@ -8,7 +8,9 @@ into a probability. It is either a logistic curve, or falls in steps: see
 The logistic curve is fitted to labelled pairs (Platt, *Probabilistic outputs for support vector
 machines*, 1999) with the targets and the Newton iteration of Lin, Lin and Weng (Machine
 Learning 68, 2007). It is cut off where the pairs end: with m impostor pairs nothing shows a
-likelihood ratio above m + 1, with n genuine pairs none below 1 / (n + 1).
+likelihood ratio above m + 1, with n genuine pairs none below 1 / (n + 1). Pairs that share
+people are so many as independent ones would tell as much
+(:mod:`facematch.metrics.clustering`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from facematch.errors import OneClassError
+from facematch.metrics.effective import EffectiveCounts
 from facematch.metrics.isotonic import likelihood_ratio_curve, likelihood_ratios_of_counts
 from facematch.metrics.tallies import DistanceCounts
 from facematch.types import Float32Array, Float64Array
@@ -177,6 +180,7 @@ def fit_isotonic(
     genuine: Float32Array | Float64Array,
     impostor: Float32Array | Float64Array,
     prior: float = 0.5,
+    effective: EffectiveCounts | None = None,
 ) -> IsotonicProbability | None:
     """Fits the falling steps to labelled pairs.
 
@@ -184,6 +188,7 @@ def fit_isotonic(
         genuine: (n,) finite distances.
         impostor: (m,) finite distances.
         prior: stated in the result; has no part in the fit.
+        effective: how many independent pairs would tell as much; None for n and m.
 
     Returns:
         None if the probability would not fall with distance anywhere.
@@ -193,11 +198,15 @@ def fit_isotonic(
         ValueError: NaN or infinity, or a prior outside (0, 1).
     """
     _require_both(genuine, impostor)
-    knots = likelihood_ratio_curve(genuine.astype(np.float64), impostor.astype(np.float64))
+    knots = likelihood_ratio_curve(
+        genuine.astype(np.float64), impostor.astype(np.float64), effective
+    )
     return _isotonic(*knots, prior)
 
 
-def fit_isotonic_of(counts: DistanceCounts, prior: float = 0.5) -> IsotonicProbability | None:
+def fit_isotonic_of(
+    counts: DistanceCounts, prior: float = 0.5, effective: EffectiveCounts | None = None
+) -> IsotonicProbability | None:
     """The same of comparisons that were counted.
 
     Raises:
@@ -206,7 +215,7 @@ def fit_isotonic_of(counts: DistanceCounts, prior: float = 0.5) -> IsotonicProba
     """
     _require_counted(counts)
     found = counts.occurring()
-    knots = likelihood_ratios_of_counts(found.distances, found.genuine, found.impostor)
+    knots = likelihood_ratios_of_counts(found.distances, found.genuine, found.impostor, effective)
     return _isotonic(*knots, prior)
 
 
@@ -239,6 +248,7 @@ def fit_match_probability(
     genuine: Float32Array | Float64Array,
     impostor: Float32Array | Float64Array,
     prior: float = 0.5,
+    effective: EffectiveCounts | None = None,
 ) -> MatchProbability | None:
     """Fits the logistic curve to labelled pairs.
 
@@ -246,6 +256,7 @@ def fit_match_probability(
         genuine: (n,) finite distances.
         impostor: (m,) finite distances.
         prior: stated in the result; has no part in the fit.
+        effective: how many independent pairs would tell as much; None for n and m.
 
     Returns:
         None if the probability would not fall with distance: all distances are equal, or
@@ -261,10 +272,12 @@ def fit_match_probability(
     of_genuine, of_impostor = _targets(n_genuine, n_impostor)
     targets = np.full(len(distances), of_impostor)
     targets[:n_genuine] = of_genuine
-    return _logistic(distances, targets, None, (n_genuine, n_impostor), prior)
+    return _logistic(distances, targets, None, (n_genuine, n_impostor), prior, effective)
 
 
-def fit_match_probability_of(counts: DistanceCounts, prior: float = 0.5) -> MatchProbability | None:
+def fit_match_probability_of(
+    counts: DistanceCounts, prior: float = 0.5, effective: EffectiveCounts | None = None
+) -> MatchProbability | None:
     """The same of comparisons that were counted.
 
     Raises:
@@ -277,7 +290,7 @@ def fit_match_probability_of(counts: DistanceCounts, prior: float = 0.5) -> Matc
     weights = (found.genuine + found.impostor).astype(np.float64)
     # The cross-entropy of comparisons at one distance depends on the mean of their targets.
     targets = (of_genuine * found.genuine + of_impostor * found.impostor) / weights
-    return _logistic(found.distances, targets, weights, numbers, prior)
+    return _logistic(found.distances, targets, weights, numbers, prior, effective)
 
 
 def _targets(n_genuine: int, n_impostor: int) -> tuple[float, float]:
@@ -294,6 +307,7 @@ def _logistic(
     weights: Float64Array | None,
     numbers: tuple[int, int],
     prior: float,
+    effective: EffectiveCounts | None,
 ) -> MatchProbability | None:
     """The curve through targets, each as often as its weight says; once without weights."""
     if float(np.ptp(distances)) == 0:
@@ -306,8 +320,9 @@ def _logistic(
     intercept = constant + slope * centre - math.log(n_genuine / n_impostor)
     if not (math.isfinite(slope) and slope > 0):
         return None
-    highest = min(math.log(n_impostor + 1), MAX_LOG_ODDS)
-    lowest = -min(math.log(n_genuine + 1), MAX_LOG_ODDS)
+    shown = EffectiveCounts(n_genuine, n_impostor) if effective is None else effective
+    highest = min(math.log(shown.impostor + 1), MAX_LOG_ODDS)
+    lowest = -min(math.log(shown.genuine + 1), MAX_LOG_ODDS)
     return MatchProbability(slope, intercept, prior, lowest, highest)
 
 

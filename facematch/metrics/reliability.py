@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from facematch.metrics.effective import EffectiveCounts
 from facematch.metrics.folds import Folds
 from facematch.metrics.probability import (
     IsotonicProbability,
@@ -30,11 +31,13 @@ BINS = 10
 _Curve = MatchProbability | IsotonicProbability
 
 # In the order of preference where they cannot be told apart.
-_METHODS: dict[str, Callable[[Float64Array, Float64Array], _Curve | None]] = {
+_METHODS: dict[
+    str, Callable[[Float64Array, Float64Array, float, EffectiveCounts], _Curve | None]
+] = {
     "logistic": fit_match_probability,
     "isotonic": fit_isotonic,
 }
-_METHODS_OF_COUNTS: dict[str, Callable[[DistanceCounts], _Curve | None]] = {
+_METHODS_OF_COUNTS: dict[str, Callable[[DistanceCounts, float, EffectiveCounts], _Curve | None]] = {
     "logistic": fit_match_probability_of,
     "isotonic": fit_isotonic_of,
 }
@@ -97,7 +100,11 @@ class ProbabilityFit:
 
 
 def fit_probability(
-    distances: Float64Array, same: BoolArray, folds: Folds | None, prior: float = 0.5
+    distances: Float64Array,
+    same: BoolArray,
+    folds: Folds | None,
+    prior: float = 0.5,
+    effective: EffectiveCounts | None = None,
 ) -> ProbabilityFit | None:
     """Fits both curves and takes the one with the lower cross-validated log-loss.
 
@@ -107,17 +114,24 @@ def fit_probability(
         folds: of the people; None if they are too few. The logistic curve, which overfits
             less, is then taken unseen.
         prior: to state.
+        effective: how many independent comparisons would tell as much, which bounds how sure
+            a curve gets; None for as many as there are.
 
     Returns:
         None if no probability falls with distance.
     """
     genuine, impostor = distances[same], distances[~same]
-    fitted = {name: curve for name, fit in _METHODS.items() if (curve := fit(genuine, impostor))}
+    worth = EffectiveCounts(len(genuine), len(impostor)) if effective is None else effective
+    fitted = {
+        name: curve
+        for name, fit in _METHODS.items()
+        if (curve := fit(genuine, impostor, prior, worth))
+    }
     if not fitted:
         return None
     judged = np.ones(len(same), np.bool_)
     ratios = {name: curve.log_ratios(distances) for name, curve in fitted.items()}
-    unseen = None if folds is None else _unseen(distances, same, folds, tuple(fitted))
+    unseen = None if folds is None else _unseen(distances, same, folds, worth, tuple(fitted))
     if unseen is not None:
         ratios, judged = unseen
     chosen = {name: found[judged] for name, found in ratios.items()}
@@ -128,6 +142,7 @@ def fit_probability_of(
     counts: DistanceCounts,
     folds: Sequence[tuple[DistanceCounts, DistanceCounts]] | None,
     prior: float = 0.5,
+    effective: EffectiveCounts | None = None,
 ) -> ProbabilityFit | None:
     """The same of comparisons that were counted.
 
@@ -136,11 +151,17 @@ def fit_probability_of(
         folds: for each fold the comparisons to fit on and those to judge; None if people are
             too few.
         prior: to state.
+        effective: as above.
     """
-    fitted = {name: curve for name, fit in _METHODS_OF_COUNTS.items() if (curve := fit(counts))}
+    worth = EffectiveCounts(counts.n_genuine, counts.n_impostor) if effective is None else effective
+    fitted = {
+        name: curve
+        for name, fit in _METHODS_OF_COUNTS.items()
+        if (curve := fit(counts, prior, worth))
+    }
     if not fitted:
         return None
-    unseen = None if folds is None else _unseen_of(folds, tuple(fitted))
+    unseen = None if folds is None else _unseen_of(counts, folds, worth, tuple(fitted))
     if unseen is not None:
         ratios, same, often = unseen
     else:
@@ -227,7 +248,11 @@ def measure_reliability(
 
 
 def _unseen(
-    distances: Float64Array, same: BoolArray, folds: Folds, methods: tuple[str, ...]
+    distances: Float64Array,
+    same: BoolArray,
+    folds: Folds,
+    effective: EffectiveCounts,
+    methods: tuple[str, ...],
 ) -> tuple[dict[str, Float64Array], BoolArray] | None:
     """Log-likelihood ratios by curves fitted on other people, and of which comparisons.
 
@@ -239,8 +264,9 @@ def _unseen(
         genuine, impostor = distances[fit_on & same], distances[fit_on & ~same]
         if len(genuine) == 0 or len(impostor) == 0:
             return None
+        part = effective.part(len(genuine) / same.sum(), len(impostor) / (~same).sum())
         for name in methods:
-            curve = _METHODS[name](genuine, impostor)
+            curve = _METHODS[name](genuine, impostor, 0.5, part)
             if curve is None:
                 return None
             ratios[name][judge] = curve.log_ratios(distances[judge])
@@ -250,7 +276,10 @@ def _unseen(
 
 
 def _unseen_of(
-    folds: Sequence[tuple[DistanceCounts, DistanceCounts]], methods: tuple[str, ...]
+    counts: DistanceCounts,
+    folds: Sequence[tuple[DistanceCounts, DistanceCounts]],
+    effective: EffectiveCounts,
+    methods: tuple[str, ...],
 ) -> tuple[dict[str, Float64Array], BoolArray, Int64Array] | None:
     """Log-likelihood ratios by curves fitted on other people, of which class, and how often.
 
@@ -261,8 +290,11 @@ def _unseen_of(
     for (fit_on, _), (distances, _, _) in zip(folds, judged, strict=True):
         if not fit_on.has_both:
             return None
+        part = effective.part(
+            fit_on.n_genuine / counts.n_genuine, fit_on.n_impostor / counts.n_impostor
+        )
         for name in methods:
-            curve = _METHODS_OF_COUNTS[name](fit_on)
+            curve = _METHODS_OF_COUNTS[name](fit_on, 0.5, part)
             if curve is None:
                 return None
             ratios[name].append(curve.log_ratios(distances))

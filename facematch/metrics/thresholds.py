@@ -10,7 +10,7 @@ nothing. A promised rate is promised as *at most*: on the data it is never excee
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
 import numpy as np
@@ -29,7 +29,8 @@ class ThresholdChoice:
     Attributes:
         threshold: finite; accept iff ``distance <= threshold``.
         counts: the decisions at this threshold.
-        resolved: False if there are fewer comparisons than are needed to show the target.
+        resolved: False if there are fewer comparisons than are needed to show the target;
+            see also :meth:`judged_by`.
         impostors_needed: impostor comparisons without which even no false match at all would
             not show the target FMR with 95 % confidence: the rule of three, ``3 / target``
             (Hanley and Lippman-Hand, JAMA 249, 1983). 0 if the rule has no target FMR.
@@ -41,6 +42,12 @@ class ThresholdChoice:
     resolved: bool
     impostors_needed: int
     genuine_needed: int
+
+    def judged_by(self, genuine: float, impostor: float) -> ThresholdChoice:
+        """The same choice, resolved or not by how many independent comparisons would tell as
+        much as those of each class."""
+        resolved = impostor >= self.impostors_needed and genuine >= self.genuine_needed
+        return replace(self, resolved=resolved)
 
 
 def choose_threshold(curve: VerificationCurve, rule: ThresholdRule) -> ThresholdChoice:
@@ -114,6 +121,23 @@ def comparisons_needed(target: float | None) -> int:
     """
     # Without the rounding, 3 / 1e-5 = 300000.00000000006 would ask for one comparison more.
     return 0 if target is None else math.ceil(round(3 / target, 6))
+
+
+def people_needed(people: int, needed: int, effective: float) -> int:
+    """About how many people like these would show what a target needs, at the most.
+
+    That many more people tell at least that many times as much, if each has as many
+    photographs.
+
+    Args:
+        people: compared.
+        needed: independent comparisons (:func:`comparisons_needed`).
+        effective: how many independent comparisons these people's tell as much as.
+
+    >>> people_needed(4, 3000, 17)
+    706
+    """
+    return math.ceil(round(people * needed / effective, 6))
 
 
 def at_point(curve: VerificationCurve | WeightedCurve, point: int) -> float:

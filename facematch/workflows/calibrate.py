@@ -47,6 +47,7 @@ from facematch.metrics import (
     choose_threshold,
     eer,
     fpir_estimate,
+    people_needed,
     verification_curve,
 )
 from facematch.pipeline import Failure, Gathered, TemplateSource
@@ -89,6 +90,26 @@ class GalleryEstimate:
     size: int
     fpir: float
     interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A target that the comparisons of one class cannot show.
+
+    Attributes:
+        kind: ``impostor`` or ``genuine``.
+        needed: independent comparisons that would do: the rule of three.
+        pairs: there are.
+        worth: how many independent ones would tell as much.
+        people: about how many like these would do, at the most; None if nobody is named or
+            in two comparisons: then it takes pairs.
+    """
+
+    kind: str
+    needed: int
+    pairs: int
+    worth: float
+    people: int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +157,27 @@ class CalibrateResult:
     def choice(self) -> ThresholdChoice:
         """The threshold with what the data could not tell."""
         return self.fitted.choice
+
+    @property
+    def unresolved(self) -> tuple[Unresolved, ...]:
+        """Classes of which there are too few comparisons to show the target."""
+        found = []
+        for kind, needed, rate in (
+            ("impostor", self.choice.impostors_needed, self.fitted.fmr),
+            ("genuine", self.choice.genuine_needed, self.fitted.fnmr),
+        ):
+            if rate.effective < needed:
+                subjects = None if rate.independent else self.calibration.n_subjects
+                people = None
+                if subjects is not None:
+                    people = people_needed(subjects, needed, rate.effective)
+                found.append(Unresolved(kind, needed, rate.comparisons, rate.effective, people))
+        return tuple(found)
+
+    @property
+    def intervals_rough(self) -> bool:
+        """Whether few people stand behind the intervals."""
+        return self.fitted.fmr.rough or self.fitted.fnmr.rough
 
 
 def calibrate(

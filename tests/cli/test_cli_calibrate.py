@@ -138,7 +138,7 @@ def test_the_fmr_behind_an_fpir(scores: Path) -> None:
     assert found["pairs_needed"]["impostor"] == 1426
     text = run(scores, *arguments).stdout
     assert "an FPIR of 10 % among 50 references takes an FMR of 0.21" in text
-    assert "at least 1,426 impostor pairs" in text
+    assert "at least 1,426 impostor pairs (3 / target) that share no people" in text
     expected = calibrated(scores, "--eer", "--gallery-size", 50)
     assert expected["fpir"] == pytest.approx(1 - (1 - expected["fmr"]) ** 50)
     assert calibrated(scores)["fpir"] is None
@@ -389,6 +389,63 @@ def test_the_prior_of_a_probability_can_be_changed(tmp_path: Path) -> None:
     text = CliRunner().invoke(app, ["verify", *pair, "--prior", "0.01"]).stdout
     assert "if 1 % of such pairs are" in text
     assert CliRunner().invoke(app, ["verify", *pair, "--prior", "1"]).exit_code == 2
+
+
+def few_people(path: Path, people: int, each: int) -> Path:
+    """All pairs of the photographs of a few people, without an error."""
+    generator = np.random.default_rng(people)
+    subject = np.repeat(np.arange(people), each)
+    apart = 1 + 0.1 * generator.normal(size=(people, people))
+    lines = ["distance,same,subject_a,subject_b"]
+    for i, j in zip(*np.triu_indices(len(subject), 1), strict=True):
+        a, b = int(subject[i]), int(subject[j])
+        distance = (0.2 if a == b else apart[a, b]) + 0.02 * generator.random()
+        lines.append(f"{distance:.6f},{int(a == b)},s{a},s{b}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_few_people_with_many_photographs_prove_little(tmp_path: Path) -> None:
+    path = few_people(tmp_path / "few.csv", 4, 12)
+    found = calibrated(path, "--target-fmr", 0.02)
+    assert found["fmr"] <= 0.02
+    assert found["n_impostor"] == 864
+    assert found["fmr_interval"][1] > 0.15
+    assert found["unresolved"] is True
+    assert found["intervals_rough"] is True
+    assert found["pairs_needed"]["impostor"] == 150
+    worth = found["effective_impostor"]
+    assert found["people_needed"] == {
+        "genuine": None,
+        "impostor": math.ceil(4 * 150 / worth),
+    }
+    text = run(path, "--target-fmr", 0.02).stdout
+    assert "these 864 share people and tell as much as" in text
+    assert f"up to about {found['people_needed']['impostor']} people like these would do" in text
+    assert "the intervals are rough" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_two_people_are_never_enough(tmp_path: Path) -> None:
+    path = few_people(tmp_path / "two.csv", 2, 30)
+    found = calibrated(path, "--target-fmr", 0.01)
+    assert (found["n_impostor"], found["effective_impostor"]) == (900, 1)
+    assert found["fmr_interval"][1] > 0.97
+    assert found["unresolved"] is True
+    # Nor is a probability surer than one pair of either class allows.
+    curve = json.loads((tmp_path / "calibration.json").read_text())["match_probability"]
+    assert curve["highest"] <= math.log(2) + 1e-12
+
+
+def test_many_people_are_not_called_few(tmp_path: Path) -> None:
+    path = few_people(tmp_path / "many.csv", 40, 2)
+    found = calibrated(path, "--target-fmr", 0.05)
+    assert found["intervals_rough"] is False
+    assert found["unresolved"] is False
+    assert found["people_needed"] == {"genuine": None, "impostor": None}
+    text = run(path, "--target-fmr", 0.05).stdout
+    assert "rough" not in text
+    assert "UNRESOLVED" not in text
 
 
 def test_pairs_that_another_system_could_not_compare(scores: Path, tmp_path: Path) -> None:

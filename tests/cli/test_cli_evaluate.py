@@ -279,6 +279,28 @@ def test_the_text_fits_the_terminal(tmp_path: Path) -> None:
     assert "unresolved: takes 3,000 impostor pairs" in text
 
 
+def test_few_people_with_many_photographs_prove_little(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    apart = 1 + 0.1 * generator.normal(size=(4, 4))
+    rows = ["distance,same,subject_a,subject_b"]
+    for i, j in itertools.combinations(range(48), 2):
+        a, b = i // 12, j // 12
+        distance = (0.2 if a == b else apart[a, b]) + 0.02 * generator.random()
+        rows.append(f"{distance:.6f},{a == b:d},s{a},s{b}")
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join(rows) + "\n")
+    found = evaluated(path, "--threshold", 0.4)
+    assert (found["fmr"], found["n_impostor"]) == (0, 864)
+    assert found["fmr_interval"][1] > 0.15
+    assert found["intervals_rough"] is True
+    text = run(path, "--threshold", 0.4).stdout
+    assert "the intervals are rough" in text
+    assert max(map(len, text.splitlines())) <= 80
+    many = scores(tmp_path / "many.csv")
+    assert evaluated(many)["intervals_rough"] is False
+    assert "rough" not in run(many).stdout
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> tuple[Path, Path]:
     """A system and a much worse one on the same pairs."""
@@ -397,6 +419,19 @@ def test_a_search(people: tuple[Path, Path], tmp_path: Path) -> None:
     listed = tmp_path / "probes.csv"
     listed.write_text("subject,path\nred,probes/red/2.png\norange,probes/orange/1.png\n")
     assert evaluated("--gallery", gallery, "--probes", listed)["n_mated"] == 1
+
+
+def test_a_search_for_few_people_says_so(people: tuple[Path, Path]) -> None:
+    gallery, probes = people
+    search = ("--gallery", gallery, "--probes", probes)
+    assert evaluated(*search)["intervals_rough"] is False
+    # One probe a person is independent of the others; of two, one tells less.
+    photograph(probes / "red" / "3.png", [RED], sizes=[97])
+    found = evaluated(*search)
+    assert found["n_mated"] == 4
+    assert found["intervals_rough"] is True
+    assert found["rank_interval"]["1"][0] < 0.4
+    assert "the intervals are rough" in run(*search).stdout
 
 
 def searched(tmp_path: Path, name: str, probes: list[tuple[Colour, Colour]]) -> Path:

@@ -32,10 +32,10 @@ def run(*arguments: object, stdin: str | None = None) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)
 
 
-def document(result: Result) -> dict[str, Any]:
+def document(result: Result, version: int = 1) -> dict[str, Any]:
     assert result.stdout.count("\n") == 1, result.output
     loaded: dict[str, Any] = json.loads(result.stdout)
-    assert loaded["schema_version"] == 1
+    assert loaded["schema_version"] == version
     return loaded
 
 
@@ -164,7 +164,7 @@ def write_pairs(folder: Path) -> Path:
 def test_calibrate_writes_what_verify_then_uses(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pictures")
     result = run("calibrate", pairs, "--target-fmr", 0.1, "--json")
-    found = document(result)
+    found = document(result, version=2)
     assert result.exit_code == 0
     assert (found["fmr"], found["fnmr"]) == (0.0, 0.0)
     assert (found["n_genuine"], found["n_impostor"], found["failures_to_acquire"]) == (3, 3, 0)
@@ -275,7 +275,7 @@ def test_strict_calibration_fails_with_its_photographs(
     pairs.write_text(pairs.read_text() + "r1.png,broken.png,0\n")
     lenient = run("calibrate", pairs, "--target-fmr", 0.1, "--json")
     assert lenient.exit_code == 0
-    assert document(lenient)["failures_to_acquire"] == 1
+    assert document(lenient, version=2)["failures_to_acquire"] == 1
     monkeypatch.setattr(analyzer, "require_quality", lambda quality, name: None)
     strict = run("calibrate", pairs, "--target-fmr", 0.1, "--strict")
     assert strict.exit_code == 3

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.metrics import Units, clopper_pearson, draws, estimate_fmr, estimate_fnmr
+from facematch.metrics import (
+    Units,
+    clopper_pearson,
+    draws,
+    estimate_fmr,
+    estimate_fnmr,
+    estimate_from_sums,
+    estimate_rate,
+    hardest,
+)
 from facematch.metrics.clustering import design_effect
 from facematch.types import BoolArray
 
@@ -23,24 +32,36 @@ def normal_cdf(x: float) -> float:
     return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
-@given(st.integers(2, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, 2**21 - 1))))
-def test_design_effect_is_the_sum_over_comparisons_that_share_a_person(
-    case: tuple[int, int],
-) -> None:
-    people, bits = case
-    units = pairs_of(people)
-    n = len(units.a)
-    wrong = np.array([bool(bits >> i & 1) for i in range(n)])
-    if wrong.all() or not wrong.any():
-        assert design_effect(wrong, units) == 1
+@st.composite
+def compared_people(draw: st.DrawFn) -> tuple[Units, BoolArray]:
+    """All pairs of the photographs of some people, of two people or of one, and errors."""
+    sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=6))
+    subject = np.repeat(np.arange(len(sizes)), sizes)
+    a, b = np.triu_indices(len(subject), 1)
+    kind = (subject[a] == subject[b]) == draw(st.booleans())
+    units = Units(len(sizes), subject[a][kind], subject[b][kind])
+    bits = draw(st.integers(0, 2**300 - 1))
+    return units, np.array([bool(bits >> i & 1) for i in range(len(units.a))], np.bool_)
+
+
+@given(compared_people())
+def test_design_effect_is_that_of_leaving_out_each_person(case: tuple[Units, BoolArray]) -> None:
+    units, wrong = case
+    n = len(wrong)
+    if n == 0 or wrong.all() or not wrong.any():
+        assert n == 0 or design_effect(wrong, units) == 1
         return
-    deviation = wrong - wrong.mean()
+    rate = float(wrong.mean())
+    people = sorted({*units.a.tolist(), *units.b.tolist()})
     total = 0.0
-    for i in range(n):
-        for j in range(n):
-            if {units.a[i], units.b[i]} & {units.a[j], units.b[j]}:
-                total += deviation[i] * deviation[j]
-    expected = max(1.0, total / float(np.square(deviation).sum()))
+    for person in people:
+        left = (units.a != person) & (units.b != person)
+        if left.any():
+            total += (float(wrong[left].mean()) - rate) ** 2
+    variance = (len(people) - 1) / len(people) * total
+    if bool((units.a != units.b).all()):
+        variance -= rate * (1 - rate) / n
+    expected = max(1.0, variance * n / (rate * (1 - rate)))
     assert design_effect(wrong, units) == pytest.approx(expected)
 
 
@@ -56,7 +77,8 @@ def test_the_formula_is_the_bootstrap_less_its_excess() -> None:
     )
     excess = 2 * rate * (1 - rate) / n
     expected = design_effect(wrong, units) * rate * (1 - rate) / n
-    assert resampled.var() - excess == pytest.approx(expected, rel=0.15)
+    # Leaving out a person widens by what is known from 40 people only: (n / (n - 2))^2.
+    assert resampled.var() - excess == pytest.approx(expected * (38 / 40) ** 2, rel=0.15)
 
 
 def test_one_subject_twice_the_comparisons_half_the_news() -> None:
@@ -177,7 +199,115 @@ def flags(*values: int) -> BoolArray:
 
 def test_two_people_know_next_to_nothing() -> None:
     units = Units(2, np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 1]))
-    assert design_effect(flags(1, 1, 1, 0, 0, 0), units) == pytest.approx(3)
+    assert design_effect(flags(1, 1, 1, 0, 0, 0), units) == pytest.approx(6)
     found = estimate_fnmr(np.array([0.9, 0.9, 0.9, 0.1, 0.1, 0.1]), units, 0.5)
     assert found.interval.low < 0.01
     assert found.interval.high > 0.99
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 6, 10_000])
+def test_two_people_are_worth_one_comparison_however_often_they_are_compared(pairs: int) -> None:
+    units = Units(2, np.zeros(pairs, np.int64), np.ones(pairs, np.int64))
+    found = estimate_fmr(np.linspace(0.5, 1, pairs), units, 0.1)
+    assert (found.errors, found.effective) == (0, 1)
+    assert found.interval == clopper_pearson(0, 1)
+    some = estimate_fmr(np.linspace(0.5, 1, pairs), units, 0.7)
+    assert some.effective == 1
+
+
+def test_one_person_is_worth_one_genuine_comparison() -> None:
+    alone = Units(1, np.zeros(300, np.int64), np.zeros(300, np.int64))
+    found = estimate_fnmr(np.linspace(0, 1, 300), alone, 0.9)
+    assert found.effective == 1
+    assert found.rough
+    one = estimate_fnmr(np.array([0.2]), Units.independent(1), 0.5)
+    assert one.interval == clopper_pearson(0, 1)
+    assert one.independent
+    assert not one.rough
+
+
+def test_more_photographs_of_the_same_people_tell_hardly_more() -> None:
+    # Four people, the distance is that of the people: as if each had one photograph.
+    generator = np.random.default_rng(2)
+    apart = generator.uniform(0.5, 1, size=(4, 4))
+    worth = []
+    for each in (2, 5, 20):
+        subject = np.repeat(np.arange(4), each)
+        a, b = np.triu_indices(len(subject), 1)
+        other = subject[a] != subject[b]
+        units = Units(4, subject[a][other], subject[b][other])
+        found = estimate_fmr(apart[units.a, units.b], units, 0.1)
+        assert found.errors == 0
+        worth.append(found.effective)
+    assert max(worth) < 6
+    assert max(worth) == pytest.approx(min(worth), rel=0.5)
+
+
+def test_no_errors_of_few_people_are_not_taken_for_independent() -> None:
+    subject = np.repeat(np.arange(4), 12)
+    a, b = np.triu_indices(len(subject), 1)
+    other = subject[a] != subject[b]
+    units = Units(4, subject[a][other], subject[b][other])
+    generator = np.random.default_rng(4)
+    distances = 1 + 0.1 * generator.normal(size=(4, 4))[units.a, units.b]
+    distances += 0.01 * generator.normal(size=len(distances))
+    found = estimate_fmr(distances, units, 0.1)
+    assert (found.errors, found.comparisons) == (0, 864)
+    assert found.interval.high > clopper_pearson(0, 20).high
+    assert found.rough
+
+
+def test_what_cannot_be_seen_is_feared() -> None:
+    # All distances are alike: nothing tells whether people differ, so they may.
+    people = np.repeat(np.arange(30), 10)
+    units = Units(30, people, people)
+    alike = estimate_fnmr(np.full(300, 0.2), units, 0.5)
+    assert alike.effective < 30
+    unseen = estimate_rate(np.zeros(300, np.bool_), units)
+    assert unseen.effective == alike.effective
+    seen = estimate_fnmr(np.random.default_rng(0).random(300), units, 2.0)
+    assert seen.effective > 100
+
+
+@given(compared_people())
+def test_worth_at_least_one_and_at_most_all(case: tuple[Units, BoolArray]) -> None:
+    units, wrong = case
+    if len(wrong) == 0:
+        return
+    for more in (None, np.ones_like(wrong), wrong):
+        found = estimate_rate(wrong, units, more)
+        assert 1 <= found.effective <= len(wrong)
+        assert found.interval.low <= found.rate <= found.interval.high
+        assert found.people >= 1
+
+
+def test_unequal_photographs_count_as_fewer_people() -> None:
+    equal, unequal = ([10] * 30, [60] * 2 + [6] * 28)
+    found = []
+    for sizes in (equal, unequal):
+        people = np.repeat(np.arange(30), sizes)
+        wrong = np.random.default_rng(1).random(len(people)) < 0.2
+        found.append(estimate_rate(wrong, Units(30, people, people), wrong))
+    assert found[0].people == pytest.approx(30)
+    assert found[1].people < 20
+
+
+def test_how_errors_gather_is_carried_over_to_other_comparisons_of_the_same_people() -> None:
+    # Of 40 people with 20 comparisons each, errors are shown; of half as many, there are few.
+    generator = np.random.default_rng(3)
+    rate = generator.beta(0.5, 2, 40)
+    errors = generator.binomial(20, rate)
+    every, part = np.full(40, 20), np.full(40, 10)
+    few = np.zeros(40, np.int64)
+    alone = estimate_from_sums(errors, every, mixed=False)
+    carried = estimate_from_sums(few, part, errors, every, mixed=False)
+    lost = alone.comparisons / alone.effective - 1
+    # A design effect is 1 + r (comparisons of a person - 1); 1.96 becomes t, alike in both.
+    assert carried.comparisons / carried.effective - 1 == pytest.approx(lost * 9 / 19, rel=0.15)
+
+
+def test_the_hardest_comparisons_are_those_nearest_to_an_error() -> None:
+    assert hardest(np.array([0.1, 0.9, 0.5, 0.9])).tolist() == [False, True, False, True]
+    assert hardest(np.array([0.3])).tolist() == [True]
+    assert int(hardest(np.arange(1000.0)).sum()) == 20
+    assert hardest(np.zeros(5)).all()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch.metrics import Interval, clopper_pearson
+from facematch.metrics import Interval, Limits, clopper_pearson, share_limits
 
 
 def binomial(k: int, n: int, p: float) -> float:
@@ -64,3 +64,27 @@ def test_refuses(errors: int, n: int, confidence: float) -> None:
 def test_interval_refuses(low: float, high: float) -> None:
     with pytest.raises(ValueError, match="low <= high"):
         Interval(low, high)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.0001, 0.5), st.floats(1, 200))
+def test_limits_of_a_share_hold_it_and_widen_with_fewer_people(
+    value: float, deviation: float, people: float
+) -> None:
+    found = share_limits(value, deviation, people)
+    many = share_limits(value, deviation, math.inf)
+    assert 0 <= found.low <= many.low <= value <= many.high <= found.high <= 1
+    turned = share_limits(1 - value, deviation, people)
+    assert (1 - turned.high, 1 - turned.low) == pytest.approx((found.low, found.high), abs=1e-6)
+
+
+def test_limits_of_a_share_are_lopsided_near_the_end() -> None:
+    found = share_limits(0.98, 0.01, 30)
+    assert 0.98 - found.low > 1.5 * (found.high - 0.98)
+    middle = share_limits(0.5, 0.01, math.inf)
+    # 1.96 standard deviations, and half a trial in 2500 for the exact limits.
+    assert middle.high - middle.low == pytest.approx(2 * 1.96 * 0.01, rel=0.03)
+
+
+def test_a_share_that_resamples_do_not_move() -> None:
+    assert share_limits(0.9, 0, 30) == Limits(0.9, 0.9)
+    assert share_limits(1, 0.1, 30) == Limits(1, 1)

@@ -23,6 +23,7 @@ from facematch.metrics import (
     cumulative_match,
     estimate_rate,
     false_positives_at,
+    hardest,
     mean_average_precision,
     misses_at,
     open_set_curve,
@@ -220,16 +221,21 @@ def _listed(
 def _ranks(ranks: ProbeRanks, units: Units) -> tuple[RateEstimate, ...]:
     mated = ranks.mated
     placed, who = ranks.rank[mated], units.subset(mated)
-    return tuple(estimate_rate(placed > k, who) for k in RANKS)
+    far = hardest(ranks.own_distance[mated])
+    return tuple(estimate_rate(placed > k, who, far) for k in RANKS)
 
 
 def _fnir(ranks: ProbeRanks, units: Units, threshold: float) -> RateEstimate:
-    return estimate_rate(misses_at(ranks, threshold), units.subset(ranks.mated))
+    far = hardest(ranks.own_distance[ranks.mated])
+    return estimate_rate(misses_at(ranks, threshold), units.subset(ranks.mated), far)
 
 
 def _fpir(ranks: ProbeRanks, units: Units, threshold: float) -> RateEstimate | None:
     wrong = false_positives_at(ranks, threshold)
-    return None if len(wrong) == 0 else estimate_rate(wrong, units.subset(~ranks.mated))
+    if len(wrong) == 0:
+        return None
+    near = hardest(-ranks.nearest_distance[~ranks.mated])
+    return estimate_rate(wrong, units.subset(~ranks.mated), near)
 
 
 def _at_fpir(

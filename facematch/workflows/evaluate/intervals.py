@@ -1,8 +1,9 @@
 """What AUC, EER and the true accept rates of an evaluation are worth.
 
-Intervals by resampling people. Where few errors stand behind a figure, or resamples all give
-the same, they also hold the exact interval, which does not close where nothing was seen. Where
-pairs are counted and not held, groups of people are left out in turn instead.
+Intervals by resampling people, whose spread is turned into limits by
+:func:`facematch.metrics.share_limits`. Where few errors stand behind a figure, or resamples all
+give the same, they also hold the exact interval, which does not close where nothing was seen.
+Where pairs are counted and not held, groups of people are left out in turn instead.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from facematch.metrics import (
     exact_auc_limits,
     exact_eer_limits,
     exact_tar_limits,
-    jackknife_limits,
+    jackknife_deviation,
     limits_around,
-    percentile_limits,
     resampled,
+    share_limits,
     tar_at_fmr,
     tar_is_uncertain,
     targets_shown,
@@ -96,10 +97,10 @@ def summarised(
         np.random.default_rng((seed, 2)),
     )
 
-    def of(column: int) -> Limits | None:
-        return None if values is None else percentile_limits(values[:, 0, column])
+    def of(column: int) -> float | None:
+        return None if values is None else float(values[:, 0, column].std())
 
-    return _summary(curve, partial(_effective, measured, units), of)
+    return _summary(curve, partial(effective_at, measured, units), of)
 
 
 def summary_without_groups(
@@ -117,12 +118,10 @@ def summary_without_groups(
     def figures(curve: VerificationCurve) -> list[float]:
         return [auc(curve), eer(curve), *(tar_at_fmr(curve, target) for target in targets)]
 
-    values, without = figures(counts.curve), counts.figures_without(figures)
+    without = counts.figures_without(figures)
 
-    def of(column: int) -> Limits | None:
-        if without is None:
-            return None
-        return jackknife_limits(values[column], without[:, column], lowest=0.0, highest=1.0)
+    def of(column: int) -> float | None:
+        return None if without is None else jackknife_deviation(without[:, column])
 
     return _summary(counts.curve, effective_at, of)
 
@@ -136,18 +135,23 @@ def thresholds_judged_at(curve: VerificationCurve) -> tuple[float, ...]:
 def _summary(
     curve: VerificationCurve,
     effective_at: Callable[[float], EffectiveCounts],
-    resamples_of: Callable[[int], Limits | None],
+    deviation_of: Callable[[int], float | None],
 ) -> Summary:
-    """Brings percentiles of resamples and exact limits together.
+    """Brings limits by other choices of people and exact limits together.
 
     Args:
         curve: of the comparisons.
         effective_at: how many independent comparisons would tell as much, at a threshold.
-        resamples_of: limits of AUC (0), EER (1) and the true accept rates at the targets that
-            can be shown (from 2 on) by other choices of people; None if those are too few.
+        deviation_of: of AUC (0), EER (1) and the true accept rates at the targets that can be
+            shown (from 2 on) between choices of people; None if those are too few.
     """
     eer_at, *targets_at = thresholds_judged_at(curve)
     at_eer = effective_at(eer_at)
+
+    def of_people(value: float, column: int) -> Limits | None:
+        deviation = deviation_of(column)
+        return None if deviation is None else share_limits(value, deviation, at_eer.people)
+
     tars: dict[float, tuple[float, Limits]] = {}
     for column, (target, threshold) in enumerate(
         zip(_shown(curve), targets_at, strict=True), start=2
@@ -155,7 +159,7 @@ def _summary(
         tar = tar_at_fmr(curve, target)
         limits = limits_around(
             tar,
-            resamples_of(column),
+            of_people(tar, column),
             uncertain=tar_is_uncertain(curve, target),
             exact=partial(_exact_tar, curve, target, partial(effective_at, threshold)),
         )
@@ -163,13 +167,13 @@ def _summary(
     return Summary(
         auc=limits_around(
             auc(curve),
-            resamples_of(0),
+            of_people(auc(curve), 0),
             uncertain=auc_is_uncertain(curve),
             exact=partial(exact_auc_limits, curve, at_eer),
         ),
         eer=limits_around(
             eer(curve),
-            resamples_of(1),
+            of_people(eer(curve), 1),
             uncertain=eer_is_uncertain(curve),
             exact=partial(exact_eer_limits, curve, at_eer),
         ),
@@ -192,9 +196,10 @@ def _exact_tar(
     return exact_tar_limits(curve, target, effective())
 
 
-def _effective(measured: LabelledComparisons, units: Units, threshold: float) -> EffectiveCounts:
+def effective_at(measured: LabelledComparisons, units: Units, threshold: float) -> EffectiveCounts:
+    """How many independent comparisons would tell as much as these do at a threshold."""
     same = measured.labels.same
-    return EffectiveCounts(
-        estimate_fnmr(measured.genuine, units.subset(same), threshold).effective,
-        estimate_fmr(measured.impostor, units.subset(~same), threshold).effective,
+    return EffectiveCounts.of(
+        estimate_fnmr(measured.genuine, units.subset(same), threshold),
+        estimate_fmr(measured.impostor, units.subset(~same), threshold),
     )

@@ -379,3 +379,10 @@ class IdentificationResult:
     def n_nonmated(self) -> int:
         """Non-mated probes with a template."""
         return int((~self.ranks.mated).sum())
+
+    @property
+    def intervals_rough(self) -> bool:
+        """Whether few people stand behind the intervals of an error rate."""
+        open_set = (point.fnir for point in self.fnir_at_fpir)
+        rates = (*self.rank, *open_set, self.fnir, self.fpir)
+        return any(rate is not None and rate.rough for rate in rates)

@@ -93,10 +93,11 @@ def evaluate_all_pairs(
     else:
         protocol = Protocol.SAME_PAIRS if held_out is None else Protocol.SUBJECT_FOLDS
     fmr, fnmr = decided.fmr(threshold), decided.fnmr(threshold)
-    summary = summary_without_groups(
-        measured.counts,
-        lambda at: EffectiveCounts(decided.fnmr(at).effective, decided.fmr(at).effective),
-    )
+
+    def effective_at(at: float) -> EffectiveCounts:
+        return EffectiveCounts.of(decided.fnmr(at), decided.fmr(at))
+
+    summary = summary_without_groups(measured.counts, effective_at)
     return VerificationResult(
         measured=measured,
         identity=templates.identity,
@@ -124,7 +125,7 @@ def evaluate_all_pairs(
         n_subjects=measured.n_subjects,
         subjects_inferred=False,
         groups=(),
-        probability=_probability(measured, fixed),
+        probability=_probability(measured, fixed, effective_at(thresholds_judged_at(curve)[0])),
         worst=decided.worst(),
         listed=None,
         seed=seed,
@@ -134,7 +135,7 @@ def evaluate_all_pairs(
 
 
 def _probability(
-    measured: StreamedComparisons, fixed: FixedThreshold | None
+    measured: StreamedComparisons, fixed: FixedThreshold | None, effective: EffectiveCounts
 ) -> StatedProbability | None:
     """The curve that comes with the threshold, else one of these pairs on held-out people."""
     counts = measured.counts
@@ -145,7 +146,7 @@ def _probability(
         reliability = measure_reliability(stated, same, curve.prior, often)
         return StatedProbability(curve.method, fixed.origin, True, curve.prior, reliability)
     folds = [(fold.choose, fold.judge) for fold in counts.folds]
-    fit = fit_probability_of(counts.rounded, folds or None)
+    fit = fit_probability_of(counts.rounded, folds or None, effective=effective)
     if fit is None:
         return None
     prior = fit.curve.prior

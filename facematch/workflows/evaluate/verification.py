@@ -49,7 +49,7 @@ from facematch.metrics import (
 from facematch.pipeline import Gathered, TemplateSource
 from facematch.types import BoolArray, Int64Array, Metric
 from facematch.workflows.evaluate.failures import far, frr
-from facematch.workflows.evaluate.intervals import summarised
+from facematch.workflows.evaluate.intervals import effective_at, summarised
 from facematch.workflows.evaluate.records import (
     FixedThreshold,
     ListedOutcomes,
@@ -62,6 +62,7 @@ from facematch.workflows.evaluate.streamed import evaluate_all_pairs
 DEFAULT_FOLDS = 10
 
 _ACCURACY = ThresholdRule(Criterion.ACCURACY)
+_EER = ThresholdRule(Criterion.EER)
 
 
 def evaluate_pairs(
@@ -244,7 +245,9 @@ def _probability(
         stated = probabilities(curve.log_ratios(distances), curve.prior)
         reliability = measure_reliability(stated, same, curve.prior)
         return StatedProbability(curve.method, fixed.origin, True, curve.prior, reliability)
-    fit = fit_probability(distances, same, dealt)
+    at_eer = threshold_for(verification_curve(measured.genuine, measured.impostor), _EER)
+    effective = effective_at(measured, measured.labels.units(), at_eer)
+    fit = fit_probability(distances, same, dealt, effective=effective)
     if fit is None:
         return None
     prior = fit.curve.prior

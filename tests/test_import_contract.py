@@ -34,7 +34,15 @@ CONTRACT: dict[str, set[str]] = {
     "imaging": {"errors", "types", "choices", "runtime"},
     "embedding": {"errors", "types", "choices", "runtime"},
     # A folder of subjects is a list of pairs; which files are photographs, imaging says.
-    "calibration": {"errors", "types", "choices", "metrics", "imaging.paths", "overwriting"},
+    "calibration": {
+        "errors",
+        "types",
+        "choices",
+        "metrics",
+        "imaging.paths",
+        "imaging.reading",
+        "overwriting",
+    },
     # Plots and pages know figures, not where they come from.
     "reports": {"types", "metrics"},
     "gallery": {

@@ -35,6 +35,7 @@ from facematch.calibration.sources import (
     ScoreKind,
 )
 from facematch.errors import InputError, OneClassError, PairsFormatError
+from facematch.imaging.reading import open_patiently
 from facematch.types import BoolArray
 
 MAX_BYTES = 1 << 28
@@ -153,7 +154,7 @@ def _require_both_classes(path: Path, same: BoolArray) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_patiently(path) as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as exc:
         raise InputError(

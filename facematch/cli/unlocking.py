@@ -5,6 +5,9 @@ There is no option that takes the secret itself, and no variable: both can be re
 
 from __future__ import annotations
 
+import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,9 @@ from facematch.errors import UsageError
 
 if TYPE_CHECKING:
     from facematch.gallery.keys import Keys
+
+# Where files belong to nobody in particular, their modes say nothing.
+_OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH if os.name == "posix" else 0
 
 PassphraseFile = Annotated[
     Path | None,
@@ -72,7 +78,16 @@ def keys_of(
         if make and not key_file.exists():
             keys.make_key(key_file)
             options.note(f"made {key_file}: whoever loses it loses the gallery", quiet)
+        _warn_if_others_may_read(key_file)
         return keys.Keys(keys.read_key(key_file))
     if passphrase_file is not None:
+        _warn_if_others_may_read(passphrase_file)
         return keys.Keys(keys.read_passphrase(passphrase_file))
     return keys.Keys(ask=asking.secret if asking.can_ask() else None)
+
+
+def _warn_if_others_may_read(path: Path) -> None:
+    with suppress(OSError):  # whoever reads it says so
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_mode & _OTHERS_MAY_READ:
+            options.note(f"WARNING: {path} can be read by others; `chmod 600` it", quiet=False)

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from facematch.errors import GalleryLockedError, OutputError
 
+_ONLY_THE_OWNER = 0o600
 _OWNER = re.compile(r"(\d{1,10}) ([\w.-]{1,255}) ([\dT:+-]{25})")
 
 
@@ -41,7 +42,10 @@ class WriterLock:
                 f"cannot write {path}: there is no folder {path.parent}; make it first"
             )
         self._owner = path.with_name(f".{path.name}.owner")
-        self._lock = FileLock(str(path.with_name(f"{path.name}.lock")), thread_local=False)
+        # Nobody else may open it: to hold it, reading is enough.
+        self._lock = FileLock(
+            str(path.with_name(f"{path.name}.lock")), mode=_ONLY_THE_OWNER, thread_local=False
+        )
         try:
             self._lock.acquire(timeout=timeout_s)
         except Timeout as exc:
@@ -62,6 +66,7 @@ class WriterLock:
         # The record is for messages only: the lock holds without it, on a full disk too.
         with suppress(OSError):
             since = datetime.now(UTC).isoformat(timespec="seconds")
+            self._owner.touch(_ONLY_THE_OWNER)
             self._owner.write_text(f"{os.getpid()} {socket.gethostname()} {since}", "utf-8")
 
     @property

@@ -50,6 +50,12 @@ def snapshots_of(path: Path) -> tuple[Snapshot, ...]:
     return tuple(sorted(found, key=lambda snapshot: snapshot.number))
 
 
+def is_snapshot(path: Path) -> bool:
+    """Whether a file has the name of a snapshot."""
+    before, _, number = path.name.rpartition(".snapshot-")
+    return before != "" and _NUMBER.fullmatch(number) is not None
+
+
 def take_snapshot(path: Path) -> None:
     """Keep the present version of a gallery, unless the newest snapshot is that already.
 

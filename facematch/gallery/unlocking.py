@@ -18,6 +18,7 @@ from facematch.gallery.envelope import (
     read_header,
 )
 from facematch.gallery.keys import Keys
+from facematch.gallery.snapshots import is_snapshot
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +56,15 @@ def unlock(file: BinaryIO, path: Path, keys: Keys | None, *, damaged: bool = Fal
     header = read_header(start, path)
     if keys is None:
         raise GalleryKeyError(f"{path} is encrypted; its passphrase or key file is needed")
-    master = keys.master(header, path)
+    try:
+        master = keys.master(header, path)
+    except GalleryKeyError as exc:
+        if not is_snapshot(path):
+            raise
+        raise GalleryKeyError(
+            f"{exc}; if `facematch gallery rekey` was interrupted, the same command with the same "
+            "two secrets finishes it"
+        ) from exc
     if damaged:
         return Unlocked(decrypt_damaged(file, header, master), master)
     return Unlocked(decrypt(file, header, master, path), master)

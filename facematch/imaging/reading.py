@@ -1,4 +1,4 @@
-"""The bytes of a picture file, and their hash, within a limit and without waiting for ever."""
+"""The bytes of a file, and their hash, within a limit and without waiting for ever."""
 
 from __future__ import annotations
 
@@ -6,12 +6,30 @@ import hashlib
 import os
 import select
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from facematch.errors import ImageNotFoundError, ImageTooLargeError, InputError
 
 # For somebody to write to a pipe. Opening it would wait without end.
 PIPE_PATIENCE_S = 30.0
+
+
+@contextmanager
+def open_patiently(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file, a pipe or a device for reading.
+
+    Raises:
+        InputError: a pipe that nobody writes to.
+        OSError: it cannot be opened.
+        ValueError: a NUL byte in the name.
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            _await_writer(path, file.fileno())
+        yield file
 
 
 def read_bounded(path: str | Path, max_bytes: int) -> bytes:
@@ -23,10 +41,8 @@ def read_bounded(path: str | Path, max_bytes: int) -> bytes:
         InputError: the file may not be read, or a pipe that nobody writes to.
     """
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with open_patiently(path) as file:
             status = os.fstat(file.fileno())
-            if stat.S_ISFIFO(status.st_mode):
-                _await_writer(path, file.fileno())
             # Pipes and devices have no size; reading one byte too many tells them apart.
             size = status.st_size if stat.S_ISREG(status.st_mode) else max_bytes
             data = b"" if size > max_bytes else file.read(min(size, max_bytes) + 1)

@@ -20,7 +20,7 @@ from facematch.imaging.paths import (
     nothing_found,
     path_problem,
 )
-from facematch.imaging.reading import file_sha256
+from facematch.imaging.reading import file_sha256, open_patiently
 from facematch.pipeline import AnalyzedPhotograph, Analyzer
 from facematch.types import Failure, PassedOver, Quality, Reference
 
@@ -159,7 +159,7 @@ def _from_folder(root: Path, failures: list[Failure]) -> Iterator[EnrolmentItem]
 
 def _from_manifest(path: Path) -> Iterator[EnrolmentItem]:
     try:
-        with path.open("rb") as file:
+        with open_patiently(path) as file:
             content = file.read(LARGEST_MANIFEST_BYTES + 1)
         if len(content) > LARGEST_MANIFEST_BYTES:
             raise ManifestError(f"{path}: larger than {LARGEST_MANIFEST_BYTES >> 20} MiB")

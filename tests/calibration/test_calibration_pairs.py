@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from facematch.errors import (
     PairsFormatError,
     UsageError,
 )
+from facematch.imaging import reading
 from facematch.metrics import all_pairs
 
 
@@ -502,3 +505,15 @@ def test_the_hash_of_a_list_stays_that_of_its_file(tmp_path: Path) -> None:
     assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert one.photographs_sha256 is not None
     assert pairs.photographs_sha256 is None
+
+
+def test_a_list_from_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("distance,same\n0.1,1\n0.9,0\n",))
+    writer.start()
+    assert isinstance(load_pairs(pipe), LabelledComparisons)
+    writer.join()
+    monkeypatch.setattr(reading, "PIPE_PATIENCE_S", 0.01)
+    with pytest.raises(InputError, match="pipe: a pipe that nobody writes to"):
+        load_pairs(pipe)

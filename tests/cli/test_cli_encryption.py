@@ -168,3 +168,34 @@ def test_no_option_takes_a_secret_itself() -> None:
     assert "--key-file" in text
     for name in ("--passphrase", "--key", "--password"):
         assert run("gallery", "list", f"{name}=x").exit_code == 2
+
+
+def test_a_rekey_that_was_interrupted_says_how_to_finish_it(locked: Path) -> None:
+    """Snapshots come first: the gallery has the old key still, and they have the new one."""
+    for command in (("snapshots", "--keep", "2"), ("rename", "Bob", "Bo")):
+        assert run("gallery", *command, "--key-file", "key").exit_code == 0
+    before = locked.read_bytes()
+    rekeyed = ("rekey", "--key-file", "key", "--new-key-file", "new")
+    assert run("gallery", *rekeyed).exit_code == 0
+    locked.write_bytes(before)
+    for command in (("snapshots",), ("remove", "Ann", "--yes")):
+        refused(run("gallery", *command, "--key-file", "key"), 4, "rekey` was interrupted")
+    assert run("gallery", *rekeyed).exit_code == 0
+    assert run("gallery", "remove", "Ann", "--yes", "--key-file", "new").exit_code == 0
+
+
+def test_a_secret_that_others_can_read(locked: Path) -> None:
+    key = locked.with_name("key")
+    assert "WARNING" not in run("gallery", "list", "--key-file", "key").stderr
+    key.chmod(0o640)
+    done = run("gallery", "list", "--key-file", "key")
+    assert done.exit_code == 0
+    assert "WARNING: key can be read by others; `chmod 600` it" in done.stderr
+    secret = locked.with_name("secret")
+    secret.write_text("correct horse\n", "utf-8")
+    secret.chmod(0o644)
+    refused(run("gallery", "list", "--passphrase-file", "secret"), 4, "with a key file")
+    assert (
+        "secret can be read by others"
+        in run("gallery", "list", "--passphrase-file", "secret").stderr
+    )

@@ -219,6 +219,13 @@ def test_the_record_of_a_killed_writer_names_nobody(tmp_path: Path) -> None:
             GalleryWriter.open(path, IDENTITY)
 
 
+def test_nobody_else_may_hold_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    with GalleryWriter.open(path, IDENTITY):
+        for name in ("g.h5.lock", ".g.h5.owner"):
+            assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
 def test_second_writer_in_the_same_process_is_refused_then_let_in(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     with GalleryWriter.open(path, IDENTITY) as writer:

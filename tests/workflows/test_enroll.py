@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from facematch.errors import (
     UsageError,
 )
 from facematch.gallery import Gallery
+from facematch.imaging import reading
 from facematch.pipeline import Analyzer
 from facematch.types import UInt8Array
 from facematch.workflows.enroll import EnrolmentInterrupted, EnrolmentItem, enroll, plan_enrolment
@@ -223,3 +225,12 @@ def test_plans_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "list.csv").touch()
     with pytest.raises(UsageError, match="leave --subject out"):
         plan_enrolment([tmp_path / "list.csv"], "Ann")
+
+
+def test_a_manifest_that_is_a_pipe_nobody_writes_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "list.csv")
+    monkeypatch.setattr(reading, "PIPE_PATIENCE_S", 0.01)
+    with pytest.raises(InputError, match="a pipe that nobody writes to"):
+        plan_enrolment([tmp_path / "list.csv"], None)

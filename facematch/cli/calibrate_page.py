@@ -75,6 +75,18 @@ def _judged_on(result: CalibrateResult) -> str:
     return "pairs held back" if result.calibration.n_subjects is None else "new people"
 
 
+def _intervals(result: CalibrateResult) -> str:
+    if result.calibration.n_subjects is None:
+        return "No subjects are named: comparisons are taken as independent."
+    return "Intervals respect that comparisons share people."
+
+
+def _held_back(result: CalibrateResult) -> str:
+    if result.fitted.held_out is None:
+        return "On new people: not known, there are too few people to hold some back."
+    return f"On {_judged_on(result)}: the rule applied to some, judged on others."
+
+
 def _shown(result: CalibrateResult) -> str:
     threshold = result.calibration.threshold
     return f"{-threshold if _turned(result) else threshold:.4f}"
@@ -129,8 +141,7 @@ def _threshold(result: CalibrateResult) -> Section:
         Facts(tuple(figures), large=True),
         rates_table(
             rows,
-            f"Intervals respect that comparisons share people. On {_judged_on(result)}: the rule "
-            "applied to some, judged on others.",
+            f"{_intervals(result)} {_held_back(result)}",
         ),
     ]
     if fitted.held_out is not None:
@@ -142,8 +153,8 @@ def _threshold(result: CalibrateResult) -> Section:
             low, high = -high, -low
         blocks.append(
             Paragraph(
-                f"On other people like these, the rule would choose a threshold between {low:.4f} "
-                f"and {high:.4f} (95 %)."
+                f"On other {'pairs' if made.n_subjects is None else 'people'} like these, the rule "
+                f"would choose a threshold between {low:.4f} and {high:.4f} (95 %)."
             )
         )
     for found in result.unresolved:
@@ -206,7 +217,7 @@ def _probability(result: CalibrateResult) -> Section | None:
     fit = result.fitted.probability
     if fit is None:
         return None
-    judged = "judged on held-out people" if fit.held_out else "not held out: too few people"
+    judged = f"judged on {_judged_on(result)}" if fit.held_out else "not held out: too few people"
     facts = (
         Fact("curve", f"{fit.curve.method}, {judged}"),
         Fact("prior", output.percent(fit.curve.prior)),

@@ -160,7 +160,12 @@ def _at_threshold(result: VerificationResult) -> tuple[Block, ...]:
     )
     table = rates_table(
         (("FMR (false matches)", result.fmr), ("FNMR (false non-matches)", result.fnmr)),
-        f"The threshold is {_origin(result)}; intervals respect that comparisons share people.",
+        f"The threshold is {_origin(result)}; "
+        + (
+            "no subjects are named, and comparisons are taken as independent."
+            if result.n_subjects is None
+            else "intervals respect that comparisons share people."
+        ),
     )
     return Facts(facts), table
 
@@ -255,7 +260,7 @@ def _probability(result: VerificationResult) -> Section | None:
     stated = result.probability
     if stated is None:
         return None
-    made = "on these pairs, judged on held-out people" if stated.held_out else "on these very pairs"
+    made = "on these pairs, judged on those held out" if stated.held_out else "on these very pairs"
     facts = (
         Fact("curve", f"{stated.method}, {escaped(stated.origin) if stated.origin else made}"),
         Fact("prior", output.percent(stated.prior)),

@@ -201,3 +201,24 @@ def test_only_its_own_files_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "p" / "roc.png").unlink()
     for _ in range(2):
         run("evaluate", "s.csv", "-o", "r.json", "--report", "r.html", "--plots", "p")
+
+
+def test_what_is_said_of_people_depends_on_whether_any_are_known(tmp_path: Path) -> None:
+    named = scores(tmp_path / "named.csv")
+    lines = named.read_text().splitlines()
+    Path("nameless.csv").write_text("".join(f"{','.join(x.split(',')[:2])}\n" for x in lines))
+    pair = [x for x in lines[1:] if x.split(",")[2:4] in (["p0", "p0"], ["p1", "p0"], ["p1", "p1"])]
+    Path("two.csv").write_text("\n".join([lines[0], *pair]) + "\n")
+    for verb in ("calibrate", "evaluate"):
+        kept = ("--report", "r.html", "-o", f"{verb}.json")
+        run(verb, named, *kept)
+        assert "respect that comparisons share people" in Path("r.html").read_text()
+        run(verb, "nameless.csv", *kept)
+        page = Path("r.html").read_text()
+        assert "comparisons are taken as independent" in page
+        for word in ("share people", "other people", "held-out people", "new people"):
+            assert word not in page
+    run("calibrate", "two.csv", "--report", "r.html", "-o", "calibrate.json")
+    page = Path("r.html").read_text()
+    assert "On new people: not known" in page
+    assert "the rule applied to some" not in page

@@ -6,31 +6,17 @@ docs/intervals.md.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+from script_runs import load_script
 
 from facematch.metrics import ThresholdRule
 
 RUNS = 150
 
 
-def load_designs() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "scripts" / "coverage.py"
-    spec = spec_from_file_location("scripts_coverage", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-designs = load_designs()
+designs = load_script("coverage.py")
 
 
 @pytest.mark.parametrize(

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from script_runs import load_script
 
 from facematch.embedding.group_errors import ERROR_RATES_BY_GROUP, error_rates_by_group
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load_groups() -> ModuleType:
-    spec = spec_from_file_location(
-        "train_default_groups", ROOT / "scripts" / "train-default" / "groups.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-groups = load_groups()
+groups = load_script("train-default/groups.py")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def summarised(
         seed: of the resampling.
         resamples: how many; fewer are taken of many comparisons.
     """
-    targets = _shown(curve)
+    targets = targets_shown(curve.n_impostor)
     most = max(_FEWEST_RESAMPLES, _MOST_WEIGHTS // len(measured.distances))
     values = resampled(
         (Sweep(measured.distances, measured.labels.same),),
@@ -113,7 +113,7 @@ def summary_without_groups(
         effective_at: how many independent comparisons would tell as much, at a threshold of
             :func:`thresholds_judged_at`.
     """
-    targets = _shown(counts.curve)
+    targets = targets_shown(counts.curve.n_impostor)
 
     def figures(curve: VerificationCurve) -> list[float]:
         return [auc(curve), eer(curve), *(tar_at_fmr(curve, target) for target in targets)]
@@ -128,7 +128,7 @@ def summary_without_groups(
 
 def thresholds_judged_at(curve: VerificationCurve) -> tuple[float, ...]:
     """Where it is asked how much the comparisons tell."""
-    targets = (ThresholdRule(Criterion.FMR, target) for target in _shown(curve))
+    targets = (ThresholdRule(Criterion.FMR, target) for target in targets_shown(curve.n_impostor))
     return tuple(threshold_for(curve, rule) for rule in (_EER, *targets))
 
 
@@ -154,7 +154,7 @@ def _summary(
 
     tars: dict[float, tuple[float, Limits]] = {}
     for column, (target, threshold) in enumerate(
-        zip(_shown(curve), targets_at, strict=True), start=2
+        zip(targets_shown(curve.n_impostor), targets_at, strict=True), start=2
     ):
         tar = tar_at_fmr(curve, target)
         limits = limits_around(
@@ -183,11 +183,6 @@ def _summary(
             for tar, limits in (tars.get(target, (None, None)),)
         ),
     )
-
-
-def _shown(curve: VerificationCurve) -> list[float]:
-    """The target rates that so many impostor comparisons can show."""
-    return targets_shown(curve.n_impostor)
 
 
 def _exact_tar(

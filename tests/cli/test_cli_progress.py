@@ -85,6 +85,7 @@ def test_what_is_done_afterwards_has_the_bar_to_itself(
         bar(2, 2)
         comparing(1, 1000)
         comparing(500, 1000)
+        bar._bar.refresh()  # drawn ten times a second otherwise, whenever that is
     shown = terminal.shown()
     assert "embedding" in shown
     assert "comparing" in shown[shown.rindex("embedding") :]

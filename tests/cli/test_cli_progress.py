@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +27,11 @@ class Terminal:
     stream: TextIO
 
     def shown(self) -> str:
-        os.set_blocking(self.master, False)
-        try:
-            return os.read(self.master, 1 << 16).decode()
-        except BlockingIOError:
-            return ""
+        """All of it: the kernel hands over what was written a little later, and in parts."""
+        parts = []
+        while select.select([self.master], [], [], 0.3)[0]:
+            parts.append(os.read(self.master, 1 << 16))
+        return b"".join(parts).decode()
 
 
 @pytest.fixture
@@ -85,7 +86,6 @@ def test_what_is_done_afterwards_has_the_bar_to_itself(
         bar(2, 2)
         comparing(1, 1000)
         comparing(500, 1000)
-        bar._bar.refresh()  # drawn ten times a second otherwise, whenever that is
     shown = terminal.shown()
     assert "embedding" in shown
     assert "comparing" in shown[shown.rindex("embedding") :]
